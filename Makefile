@@ -1,0 +1,63 @@
+# make test needs Go alone. make ci is what .ci/run runs; it needs what scripts/ci-install.sh installs.
+GO ?= go
+TOOL = $(GO) tool -modfile=tools/go.mod
+FUZZTIME ?= 20s
+KILLS ?= 10
+export TRACKMESH_TEST_CACHE ?= $(HOME)/.cache/trackmesh
+
+.PHONY: test race bench bench-once fuzz lint generate check-generated tidy web web-check real crash e2e ci build
+
+build: ## the two programs, in the current folder
+	$(GO) build -o trackmesh ./cmd/node
+	$(GO) build -o trackctl ./cmd/trackctl
+
+test: ## every test that needs neither a C compiler nor a server
+	CGO_ENABLED=0 $(GO) test -shuffle=on ./...
+
+race: ## the same with the race detector
+	$(GO) test -race -shuffle=on ./...
+
+bench: ## all benchmarks, as docs/benchmarks.md quotes them
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-once: ## each benchmark runs, once
+	$(GO) test -short -run '^$$' -bench . -benchtime 1x ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	GO="$(GO)" FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+lint: ## formatting, lint, layering
+	$(TOOL) golangci-lint fmt --diff
+	$(TOOL) golangci-lint run ./...
+
+generate: ## code from messages/*.proto
+	$(TOOL) buf lint
+	$(TOOL) buf generate
+
+check-generated: generate
+	git diff --exit-code -- messages
+
+tidy: ## go.mod and go.sum say what is used
+	$(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
+
+web: ## build web/dist
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+web-check: web ## what is committed under web/dist is what the sources build
+	cd web && npm test
+	git diff --exit-code -- web/dist
+	test -z "$$(git status --porcelain -- web/dist)"
+
+real: ## against a real Kafka and a real Elasticsearch
+	$(GO) test -tags real -timeout 25m -p 1 -shuffle=on ./broker/... ./sinks/... ./test/real/...
+
+crash: ## kill -9 of real processes under load, record by record; KILLS a broker
+	KILLS=$(KILLS) $(GO) test -tags real -timeout 25m -v ./test/crash/...
+
+e2e: ## the map in a real browser
+	cd web && npm ci --no-audit --no-fund
+	cd test/e2e && npm ci --no-audit --no-fund && npm run e2e
+
+ci: ## everything that .ci/run checks
+	scripts/ci.sh
