@@ -1,0 +1,57 @@
+package live
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Fleet holds the live indexes of the partitions that run on this node.
+type Fleet struct {
+	parts []atomic.Pointer[Partition] // by number; nil: does not run here
+	slots *slots
+
+	changing sync.Mutex // held over Open and Drop
+}
+
+// NewFleet makes a fleet of so many partitions, none of them open.
+func NewFleet(partitions int32) *Fleet {
+	return &Fleet{parts: make([]atomic.Pointer[Partition], partitions), slots: newSlots()}
+}
+
+// Open starts an empty index for partition p, in the place of one that may be there.
+func (f *Fleet) Open(p int32) *Partition {
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	part := newPartition(p, f.slots)
+	if old := f.parts[p].Swap(part); old != nil {
+		old.close()
+	}
+	return part
+}
+
+// Drop ends partition p's index: from now on it is missing in answers. Changes still applied to it are lost.
+func (f *Fleet) Drop(p int32) {
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	if old := f.parts[p].Swap(nil); old != nil {
+		old.close()
+	}
+}
+
+// Partition is the index of a partition, or nil when it does not run here.
+func (f *Fleet) Partition(p int32) *Partition { return f.parts[p].Load() }
+
+// each calls fn with the open partitions and says which there are.
+func (f *Fleet) each(fn func(*Partition)) Coverage {
+	c := Coverage{Asked: len(f.parts), Missing: []int32{}}
+	for i := range f.parts {
+		part := f.parts[i].Load()
+		if part == nil {
+			c.Missing = append(c.Missing, int32(i)) //nolint:gosec // partitions are int32
+			continue
+		}
+		c.Answered++
+		fn(part)
+	}
+	return c
+}
