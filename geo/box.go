@@ -87,11 +87,23 @@ func gap(b, o Box) float64 {
 	if b.holdsLon(o.West) {
 		return 0
 	}
-	return math.Mod(o.West-b.East+720, 360)
+	d := o.West - b.East
+	if d < 0 {
+		d += 360
+	}
+	return d
 }
 
+// covers reports whether all longitudes of o are b's.
 func covers(b, o Box) bool {
-	return math.Mod(o.West-b.West+720, 360)+o.Width() <= b.Width()
+	switch {
+	case b.CrossesAntimeridian() == o.CrossesAntimeridian():
+		return o.West >= b.West && o.East <= b.East
+	case b.CrossesAntimeridian():
+		return o.West >= b.West || o.East <= b.East
+	default:
+		return b.Width() >= 360
+	}
 }
 
 // Expand is the box with so many metres on every side, never less. Where that reaches a pole it is all round.
