@@ -23,6 +23,9 @@ func NewPolygons(c Coordinates) (*Polygons, error) {
 	}
 	b.chooseFrame()
 	b.layOut()
+	if b.bySeam {
+		b.dissolveSeam()
+	}
 	if err := b.check(); err != nil {
 		return nil, err
 	}
@@ -48,6 +51,7 @@ type ring struct {
 	turns           int     // round the earth: 1 eastward, -1 westward
 	minX, maxX      float64
 	area            float64 // degrees², positive when counter-clockwise; of a ring round a pole, the sign only
+	empty           bool    // the parts on the left and on the right of the ring's edges cancel out
 	north           bool    // of a ring round a pole: which one
 	edges           [2]int  // its range in builder.edges
 }
@@ -188,11 +192,29 @@ func (b *builder) measure() error {
 			if r.north != (r.turns > 0) {
 				r.area = -1
 			}
-		case math.Abs(r.area) <= boundary*length:
+		case r.flat():
 			return r.refuse(-1, "the ring has no area")
+		default:
+			r.empty = math.Abs(r.area) <= boundary*length
 		}
 	}
 	return nil
+}
+
+// flat reports whether all of a ring lies on one line, a boundary's thickness aside.
+func (r *ring) flat() bool {
+	a, far, most := r.points[0], Point{}, 0.0
+	for _, p := range r.points {
+		if d := math.Hypot(p.Lon-a.Lon, p.Lat-a.Lat); d > most {
+			far, most = Point{p.Lon - a.Lon, p.Lat - a.Lat}, d
+		}
+	}
+	for _, p := range r.points {
+		if math.Abs((p.Lon-a.Lon)*far.Lat-(p.Lat-a.Lat)*far.Lon) > boundary*most {
+			return false
+		}
+	}
+	return true
 }
 
 // chooseFrame puts the frame's start where it cuts nothing, if there is such a meridian.
@@ -254,7 +276,6 @@ func (b *builder) layOut() {
 		r := &b.rings[i]
 		shift := math.Floor((r.minX-b.west)/360) * 360
 		b.asIs = b.asIs && shift == 0
-		r.edges[0] = len(b.edges)
 		for j := 1; j < len(r.points); j++ {
 			p, q := r.points[j-1], r.points[j]
 			p.Lon -= shift
@@ -266,9 +287,21 @@ func (b *builder) layOut() {
 				b.edges = append(b.edges, e)
 			}
 		}
-		r.edges[1] = len(b.edges)
 	}
 	b.asIs = b.asIs && !b.cut
+	b.rangeEdges()
+}
+
+// rangeEdges tells the rings where their edges are.
+func (b *builder) rangeEdges() {
+	at := 0
+	for i := range b.rings {
+		from := at
+		for at < len(b.edges) && int(b.edges[at].ring) == i {
+			at++
+		}
+		b.rings[i].edges = [2]int{from, at}
+	}
 }
 
 // cutEdge cuts an edge at the frame's ends and moves what lies beyond into the frame. An edge along an end stays at the
@@ -304,9 +337,6 @@ func (b *builder) finish() *Polygons {
 		if r.turns != 0 && !r.north {
 			s.southPole = !s.southPole
 		}
-	}
-	if b.bySeam {
-		b.dissolveSeam()
 	}
 	if b.asIs {
 		s.points, s.chainEnds = b.c.Points, b.c.RingEnds

@@ -11,6 +11,11 @@ func (b *builder) check() error {
 	if err := b.checkCrossings(); err != nil {
 		return err
 	}
+	for i := range b.rings {
+		if r := &b.rings[i]; r.empty {
+			return r.refuse(-1, "the ring has no area")
+		}
+	}
 	if len(b.rings) == 1 {
 		return nil
 	}
@@ -238,6 +243,9 @@ func (b *builder) checkNesting() error {
 		if !r.outer() && b.ringLocation(i, b.outerOf(i)) == outside {
 			return r.refuse(0, "the hole lies outside the outer ring")
 		}
+	}
+	for i := range b.rings {
+		r := &b.rings[i]
 		around := 0
 		for j := range b.rings {
 			if i != j && b.ringLocation(i, j) == inside {

@@ -36,6 +36,7 @@ func (b *builder) dissolveSeam() {
 		}
 	}
 	b.edges = kept
+	b.rangeEdges()
 }
 
 // onSeam reports whether the edge runs along the antimeridian.

@@ -49,12 +49,16 @@ func (w *way) at(t float64) Point {
 // Δλ² sin φ cos φ / 8 in latitude, and by Δλ Δφ sin φ / 4 in longitude (on the ground).
 func straightEnough(a, b Point) bool {
 	dx, dy := (b.Lon-a.Lon)*radian, (b.Lat-a.Lat)*radian
+	if math.Abs(dx) > 0.004 || math.Abs(dy) > 0.004 { // there the earth's flattening and the next terms count
+		return false
+	}
 	north, along := dx*dx/8, math.Abs(dx*dy)/4
 	if north <= 2*strayRadians && along <= strayRadians { // sin φ cos φ ≤ 1/2
 		return true
 	}
-	sin, cos := math.Sincos(max(math.Abs(a.Lat), math.Abs(b.Lat)) * radian)
-	return math.Abs(dx) < 0.02 && north*sin*cos <= strayRadians && along*sin <= strayRadians
+	sin := math.Sin(max(math.Abs(a.Lat), math.Abs(b.Lat)) * radian)
+	cos := math.Cos(min(math.Abs(a.Lat), math.Abs(b.Lat)) * radian)
+	return north*sin*cos <= strayRadians && along*sin <= strayRadians
 }
 
 // follow cuts the way into pieces that are straight enough, and leaves out those that are far from the shape.

@@ -72,6 +72,9 @@ func (s *Polygons) toFrame(lon float64) float64 {
 
 func (s *Polygons) locate(p Point) location {
 	x, y := s.toFrame(p.Lon), p.Lat
+	if y >= 90-boundary || y <= boundary-90 {
+		return s.locatePole(x, y)
+	}
 	at := outside
 	if s.extent.holds(x, y, boundary) {
 		at = s.locateIn(x, y)
@@ -85,6 +88,27 @@ func (s *Polygons) locate(p Point) location {
 		return onBoundary
 	}
 	return outside
+}
+
+// locatePole is locate for a pole, which has all longitudes: a ring may run to it or along it at any of them. Along it is no
+// boundary.
+func (s *Polygons) locatePole(x, y float64) location {
+	at := outside
+	s.eachEdge(func(_ int, a, b Point) {
+		switch {
+		case math.Abs(a.Lat-y) > boundary && math.Abs(b.Lat-y) > boundary:
+		case !alongPole(a, b):
+			at = onBoundary
+		case at == outside:
+			at = inside
+		}
+	})
+	if at != outside {
+		return at
+	}
+	w := stab{x: x, y: y, odd: s.southPole}
+	s.eachEdge(func(_ int, a, b Point) { w.edge(a, b) })
+	return w.location()
 }
 
 // locateIn is locate for a place in the frame and the extent.
