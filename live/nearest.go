@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/trackmesh/trackmesh/geo"
-	"github.com/trackmesh/trackmesh/track"
 )
 
 // Nearest returns the K tracks nearest to a point by the geodesic, nearest first (equals by vehicle).
@@ -78,21 +77,22 @@ func newViewpoint(p geo.Point) viewpoint {
 // that sphere (at the equator along a meridian), and geo.Distance is up to 5e-3 short for nearly antipodal points; less a metre for the rounding of acos.
 func (v *viewpoint) below(lo, hi [2]float32) float64 {
 	south, north := max(-90, float64(lo[1])), min(90, float64(hi[1]))
-	west, east := v.eastOf(float64(lo[0])), v.eastOf(float64(hi[0]))
 	var angle float64
-	if hi[0]-lo[0] >= 360 || (west <= 0 && east >= 0 && east-west < 360) {
-		angle = max(0, south-v.Lat, v.Lat-north) * math.Pi / 180 // the rectangle spans the point's meridian
+	if v.spannedBy(float64(lo[0]), float64(hi[0])) {
+		angle = max(0, south-v.Lat, v.Lat-north) * math.Pi / 180
 	} else {
-		angle = min(v.toMeridian(west, south, north), v.toMeridian(east, south, north))
+		angle = min(v.toMeridian(float64(lo[0])-v.Lon, south, north), v.toMeridian(float64(hi[0])-v.Lon, south, north))
 	}
 	const meanRadius = 6_371_008.8
 	return max(0, 0.985*angle*meanRadius-1)
 }
 
-// eastOf is how many degrees a longitude lies east of the point, -180..180.
-func (v *viewpoint) eastOf(lon float64) float64 { return math.Remainder(lon-v.Lon, 360) }
+// spannedBy reports whether the point's meridian passes through a range of longitudes, which may reach beyond ±180.
+func (v *viewpoint) spannedBy(west, east float64) bool {
+	return (west <= v.Lon && v.Lon <= east) || (west <= v.Lon-360 && v.Lon-360 <= east) || (west <= v.Lon+360 && v.Lon+360 <= east)
+}
 
-// toMeridian is the angle in radians between the point and a piece of the meridian that is so many degrees away.
+// toMeridian is the angle in radians between the point and a piece of the meridian that is so many degrees east.
 //
 // Seen from latitude φ, the cosine of the angle to latitude φ' on a meridian λ away is r cos(φ'-α) with
 // r² = sin²φ + cos²φ cos²λ and tan α = tan φ / cos λ: the nearest φ' is the one nearest to α round the circle.

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/trackmesh/trackmesh/broker"
+	"github.com/trackmesh/trackmesh/history"
+)
+
+// Options of a Server. Fields without a named default must be set.
+type Options struct {
+	Node        string // this node's name, shown in answers
+	Live        Live
+	Paths       Paths
+	Messages    Messages
+	Fences      Fences
+	Log         Log
+	Split       Splitter
+	Partitioner broker.Partitioner
+	Cluster     Cluster
+	Ready       Ready
+
+	// History answers for the past; nil: nothing is stored. HistoryMode is --history (default "all", "off" without History).
+	History     history.Store
+	HistoryMode string
+	// IngestFormat is the format of lines whose request has no content type. Default "application/json".
+	IngestFormat string
+
+	// Web holds the built map: index.html and assets/. Nil: no pages but /docs.
+	Web fs.FS
+	// WebConfig is served to the page as /config.json. Nil: an empty object.
+	WebConfig any
+
+	// Tokens turn authentication on; nil: everybody may do everything.
+	Tokens *Tokens
+	// LocalOnly refuses requests whose Host is not this machine: against pages elsewhere that rebind their name to it.
+	LocalOnly bool
+	// CORSOrigins are the web origins, like https://map.example.org, that may call the API; "*": every one, without cookies.
+	CORSOrigins []string
+	// Secure says that clients reach us over TLS: cookies are marked so.
+	Secure bool
+
+	QueryTimeout     time.Duration // of one question; default 10 s
+	MaxBodyBytes     int64         // of a document (a fence, a message); default 4 MiB
+	MaxIngestBytes   int64         // of one ingest request, unpacked; default 256 MiB
+	MaxIngests       int           // under way at once; default 16
+	MaxStreams       int           // SSE and WebSocket clients at once; default 2000
+	MaxImports       int           // fence imports under way at once; default 2
+	StreamHeartbeat  time.Duration // default 15 s
+	FrameInterval    time.Duration // of the live map; default 1 s
+	ClientPatience   time.Duration // how long one write to, or read from, a slow client may take; default 30 s
+	TailBytes        int           // how much of the newest events is kept for streams; default 16 MiB
+	Now              func() time.Time
+	Logger           *slog.Logger
+	Registerer       prometheus.Registerer
+	Gatherer         prometheus.Gatherer
+	tailEntriesLimit int // for tests; default 65536
+}
+
+func (o *Options) withDefaults() Options {
+	d := *o
+	setDefault(&d.QueryTimeout, 10*time.Second)
+	setDefault(&d.MaxBodyBytes, 4<<20)
+	setDefault(&d.MaxIngestBytes, 256<<20)
+	setDefault(&d.MaxIngests, 16)
+	setDefault(&d.MaxStreams, 2000)
+	setDefault(&d.MaxImports, 2)
+	setDefault(&d.StreamHeartbeat, 15*time.Second)
+	setDefault(&d.FrameInterval, time.Second)
+	setDefault(&d.ClientPatience, 30*time.Second)
+	setDefault(&d.TailBytes, 16<<20)
+	setDefault(&d.tailEntriesLimit, 1<<16)
+	setDefault(&d.IngestFormat, "application/json")
+	setDefault(&d.HistoryMode, "all")
+	if d.History == nil {
+		d.HistoryMode = "off"
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return d
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	for _, f := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Live", o.Live == nil},
+		{"Paths", o.Paths == nil},
+		{"Messages", o.Messages == nil},
+		{"Fences", o.Fences == nil},
+		{"Log", o.Log == nil},
+		{"Split", o.Split == nil},
+		{"Partitioner", o.Partitioner == nil},
+		{"Cluster", o.Cluster == nil},
+		{"Ready", o.Ready == nil},
+		{"Logger", o.Logger == nil},
+		{"Registerer", o.Registerer == nil},
+		{"Gatherer", o.Gatherer == nil},
+	} {
+		if f.missing {
+			errs = append(errs, fmt.Errorf("api: Options.%s is missing", f.name))
+		}
+	}
+	return errors.Join(errs...)
+}
