@@ -20,7 +20,10 @@ type Fence struct {
 	RadiusMetres     float64   // of a circle; 0: another shape
 	Emits            Mask      // the events that are emitted
 
-	shape      geo.Shape // nil: it follows a vehicle, whose place is not known here
+	// One of these is the shape; none when it follows a vehicle, whose place is not known here. They are no interface so
+	// that a query stays on the caller's stack.
+	polygons   *geo.Polygons
+	buffer     *geo.Buffer
 	geometry   geometry
 	properties []byte // the JSON object, compact
 }
@@ -32,33 +35,76 @@ func (f *Fence) HasMargin() bool { return !math.IsNaN(f.ExitMarginMetres) }
 // contains nothing until Place puts it somewhere.
 func (f *Fence) Contains(p geo.Point) bool {
 	q := geo.Ask(p)
-	return f.shape != nil && f.shape.Contains(&q)
+	return f.contains(&q)
+}
+
+func (f *Fence) contains(q *geo.Query) bool {
+	switch {
+	case f.polygons != nil:
+		return f.polygons.Contains(q)
+	case f.buffer != nil:
+		return f.buffer.Contains(q)
+	}
+	return false
+}
+
+func (f *Fence) mayMeet(w *geo.Way) bool {
+	switch {
+	case f.polygons != nil:
+		return f.polygons.MayMeet(w)
+	case f.buffer != nil:
+		return f.buffer.MayMeet(w)
+	}
+	return false
 }
 
 // OutsideBy reports whether the point is outside and further than so many metres from the boundary.
 func (f *Fence) OutsideBy(p geo.Point, metres float64) bool {
 	q := geo.Ask(p)
-	return f.shape == nil || f.shape.OutsideBy(&q, metres)
+	switch {
+	case f.polygons != nil:
+		return f.polygons.OutsideBy(&q, metres)
+	case f.buffer != nil:
+		return f.buffer.OutsideBy(&q, metres)
+	}
+	return true
 }
 
 // Traverse follows the geodesic from a to b through the fence's shape.
 func (f *Fence) Traverse(a, b geo.Point) Traversal {
-	if f.shape == nil {
-		return Traversal{}
+	switch {
+	case f.polygons != nil:
+		return f.polygons.Traverse(a, b)
+	case f.buffer != nil:
+		return f.buffer.Traverse(a, b)
 	}
-	return f.shape.Traverse(a, b)
+	return Traversal{}
 }
 
 // Box is the bounding box of the shape; that of a fence that follows a vehicle is the one of the place it was drawn at.
 func (f *Fence) Box() geo.Box {
-	if f.shape == nil {
-		return geo.BoxOf(f.geometry.points[0]).Expand(f.RadiusMetres)
+	switch {
+	case f.polygons != nil:
+		return f.polygons.Box()
+	case f.buffer != nil:
+		return f.buffer.Box()
 	}
-	return f.shape.Box()
+	return geo.BoxOf(f.geometry.points[0]).Expand(f.RadiusMetres)
 }
 
 // Shape is the fence's shape; nil when it follows a vehicle and was not placed.
-func (f *Fence) Shape() geo.Shape { return f.shape }
+func (f *Fence) Shape() geo.Shape {
+	switch {
+	case f.polygons != nil:
+		return f.polygons
+	case f.buffer != nil:
+		return f.buffer
+	}
+	return nil
+}
+
+// placed reports whether it is anywhere.
+func (f *Fence) placed() bool { return f.polygons != nil || f.buffer != nil }
 
 // Place is a fence that follows a vehicle, as the circle round the place where that vehicle is; any other fence is itself.
 func (f *Fence) Place(at geo.Point) *Fence {
@@ -66,7 +112,7 @@ func (f *Fence) Place(at geo.Point) *Fence {
 		return f
 	}
 	placed := *f
-	placed.shape = geo.NewCircle(at, f.RadiusMetres)
+	placed.buffer = geo.NewCircle(at, f.RadiusMetres)
 	return &placed
 }
 

@@ -147,7 +147,7 @@ func (p *parser) shape() error {
 		}
 		p.f.RadiusMetres = p.radius
 		if p.f.Follows == "" {
-			p.f.shape = geo.NewCircle(g.points[0], p.radius)
+			p.f.buffer = geo.NewCircle(g.points[0], p.radius)
 		}
 	case lineString:
 		if math.IsNaN(p.width) || p.width == 0 {
@@ -157,13 +157,13 @@ func (p *parser) shape() error {
 		if err != nil {
 			return g.refused(err, "/geometry")
 		}
-		p.f.shape = s
+		p.f.buffer = s
 	default:
 		s, err := geo.NewPolygons(g.coordinates())
 		if err != nil {
 			return g.refused(err, "/geometry")
 		}
-		p.f.shape = s
+		p.f.polygons = s
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/btree"
+
 	"github.com/trackmesh/trackmesh/geo"
 )
 
@@ -14,90 +16,141 @@ type Change struct {
 	Version int64  // the record's offset
 }
 
-// Set is all fences at one version: immutable, and cheap to derive the next one from. The zero value is an empty set.
+// Set is all fences at one version: immutable, for any number of readers, and cheap to derive the next one from: it shares
+// with it all that did not change.
 type Set struct {
 	version int64
-	fences  []*Fence
+	byID    *btree.BTreeG[entry]
+	index   index
+	history *history // of the line of sets that this one is in
+	place   int      // its place in there
+}
+
+// entry is a fence in the order of ids.
+type entry struct {
+	id    string
+	fence *Fence
+}
+
+// NewSet is the empty set, to which no record was applied: its version is -1.
+func NewSet() *Set {
+	return &Set{
+		version: -1,
+		byID:    btree.NewG(32, func(a, b entry) bool { return a.id < b.id }),
+		index:   newIndex(),
+		history: new(history),
+	}
 }
 
 // Version is the offset of the last record that was applied; -1 for a set to which nothing was.
 func (s *Set) Version() int64 { return s.version }
 
 // Len is the number of fences.
-func (s *Set) Len() int { return len(s.fences) }
-
-func (s *Set) find(id string) (int, bool) {
-	return slices.BinarySearchFunc(s.fences, id, func(f *Fence, id string) int { return strings.Compare(f.ID, id) })
-}
+func (s *Set) Len() int { return s.byID.Len() }
 
 // Get is the fence with an id.
 func (s *Set) Get(id string) (*Fence, bool) {
-	if i, ok := s.find(id); ok {
-		return s.fences[i], true
-	}
-	return nil, false
+	e, ok := s.byID.Get(entry{id: id})
+	return e.fence, ok
 }
 
-// Apply derives the set after some changes; of several to one fence the last wins.
+// All calls fn for the fences from an id on, by ascending id, until it returns false.
+func (s *Set) All(from string, fn func(*Fence) bool) {
+	s.byID.AscendGreaterOrEqual(entry{id: from}, func(e entry) bool { return fn(e.fence) })
+}
+
+// Apply derives the set after some changes; of several to one fence the last wins. It may be called while others read the
+// set, and derive from it too.
 func (s *Set) Apply(changes []Change) *Set {
-	n := &Set{version: s.version, fences: slices.Clone(s.fences)}
+	s.history.mutex.Lock() // copying marks the trees as shared
+	defer s.history.mutex.Unlock()
+	n := &Set{version: s.version, byID: s.byID.Clone(), index: s.index.copy()}
 	for _, c := range changes {
 		n.version = max(n.version, c.Version)
-		i, ok := n.find(c.ID)
-		switch {
-		case c.Fence == nil && ok:
-			n.fences = slices.Delete(n.fences, i, i+1)
-		case c.Fence != nil && ok:
-			n.fences[i] = c.Fence
-		case c.Fence != nil:
-			n.fences = slices.Insert(n.fences, i, c.Fence)
-		}
+		n.change(c)
 	}
+	n.history, n.place = s.history.after(s.place, changes)
 	return n
+}
+
+func (s *Set) change(c Change) {
+	var old entry
+	var had bool
+	if c.Fence == nil {
+		old, had = s.byID.Delete(entry{id: c.ID})
+	} else {
+		old, had = s.byID.ReplaceOrInsert(entry{id: c.Fence.ID, fence: c.Fence})
+	}
+	if had {
+		s.index.remove(old.fence)
+	}
+	if c.Fence != nil {
+		s.index.add(c.Fence)
+	}
 }
 
 // At appends the fences that contain a point, whatever their schedules say, by ascending id.
 func (s *Set) At(p geo.Point, dst []*Fence) []*Fence {
-	for _, f := range s.fences {
-		if f.Contains(p) {
+	q := geo.Ask(p)
+	from := len(dst)
+	s.index.at(p, func(f *Fence) {
+		if f.contains(&q) {
 			dst = append(dst, f)
 		}
-	}
-	return dst
+	})
+	return ordered(dst, from)
 }
 
-// Along appends every fence that the segment from a to b may touch, by ascending id.
+// Along appends the fences that the segment from a to b touches or runs in, and perhaps some more that it comes near, by
+// ascending id. Traverse tells.
 func (s *Set) Along(a, b geo.Point, dst []*Fence) []*Fence {
-	box := geo.SegmentBox(a, b)
-	for _, f := range s.fences {
-		if f.shape != nil && f.Box().Intersects(box) {
+	w := geo.Go(a, b)
+	from := len(dst)
+	s.index.within(w.Box(), func(f *Fence) bool {
+		if f.mayMeet(&w) {
 			dst = append(dst, f)
 		}
-	}
-	return dst
+		return true
+	})
+	return ordered(dst, from)
 }
 
-// Search calls fn for the fences whose box meets another, until it returns false.
+// Step is At for b and Along from a to b in one: to inside it appends the fences that contain b, to passed those of Along
+// that do not; both by ascending id. It is what a moving vehicle needs, at about half the cost.
+func (s *Set) Step(a, b geo.Point, inside, passed []*Fence) (in, by []*Fence) {
+	q, w := geo.Ask(b), geo.Go(a, b)
+	in, by = inside, passed
+	s.index.within(w.Box(), func(f *Fence) bool {
+		if f.contains(&q) {
+			in = append(in, f)
+		} else if f.mayMeet(&w) {
+			by = append(by, f)
+		}
+		return true
+	})
+	return ordered(in, len(inside)), ordered(by, len(passed))
+}
+
+// Search calls fn for the fences whose box meets another, until it returns false; in no order.
 func (s *Set) Search(box geo.Box, fn func(*Fence) bool) {
-	for _, f := range s.fences {
-		if f.Box().Intersects(box) && !fn(f) {
-			return
+	seen := map[*Fence]struct{}{} // of those that lie on both sides of the antimeridian
+	s.index.within(box, func(f *Fence) bool {
+		if f.Box().CrossesAntimeridian() {
+			if _, ok := seen[f]; ok {
+				return true
+			}
+			seen[f] = struct{}{}
 		}
-	}
+		return fn(f)
+	})
 }
 
-// Diff tells two sets apart: the fences of new that are not in old or have another version there, and those of old that are
-// not in new; both by ascending id.
-func Diff(old, new *Set) (changed, removed []*Fence) {
-	for _, f := range new.fences {
-		if o, ok := old.Get(f.ID); !ok || o.Version != f.Version {
-			changed = append(changed, f)
-		}
+// ordered sorts what was appended, and drops what came twice, from both sides of the antimeridian.
+func ordered(fences []*Fence, from int) []*Fence {
+	added := fences[from:]
+	if len(added) < 2 {
+		return fences
 	}
-	for _, f := range old.fences {
-		if _, ok := new.Get(f.ID); !ok {
-			removed = append(removed, f)
-		}
-	}
-	return changed, removed
+	slices.SortFunc(added, func(f, g *Fence) int { return strings.Compare(f.ID, g.ID) })
+	return fences[:from+len(slices.Compact(added))]
 }

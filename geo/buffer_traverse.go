@@ -152,12 +152,13 @@ func capsule(p, way *piece, r float64) (from, to float64, ok bool) {
 	s0, s1 := w.dot(p.d)*p.inv, way.d.dot(p.d)*p.inv
 	across, aside := way.d.sub(p.d.scale(s1)), w.sub(p.d.scale(s0))
 	f, t, found := roots(across.dot(across), aside.dot(across), aside.dot(aside)-r*r)
-	if found {
-		f, t = clip(s0, s0+s1, 0, 1, f, t)
-		if s1 == 0 && (s0 < 0 || s0 > 1) {
-			found = false
-		}
-		add(f, t, found)
+	switch end := s0 + s1; {
+	case !found:
+	case end == s0: // along the piece it does not move
+		add(f, t, s0 >= 0 && s0 <= 1)
+	default:
+		f, t = clip(s0, end, 0, 1, f, t)
+		add(f, t, true)
 	}
 	return from, to, ok
 }

@@ -44,6 +44,10 @@ func (ix *edgeIndex) columnsOf(x0, x1 float64) (from, to int) {
 
 func (ix *edgeIndex) cell(x, y float64) cellState {
 	i := clamp(int((y-ix.minY)*ix.cellY), ix.ny-1)*ix.nx + clamp(int((x-ix.minX)*ix.cellX), ix.nx-1)
+	return ix.state(i)
+}
+
+func (ix *edgeIndex) state(i int) cellState {
 	return cellState(ix.cells[i>>5] >> (uint(i&31) * 2) & 3)
 }
 
@@ -128,7 +132,7 @@ func (s *Polygons) fillCells(ix *edgeIndex) {
 		known := false
 		state := cellOutside
 		for cy := range ix.ny {
-			if s.indexCellIsEdge(ix, cx, cy) {
+			if ix.state(cy*ix.nx+cx) == cellEdge {
 				known = false
 				continue
 			}
@@ -138,11 +142,6 @@ func (s *Polygons) fillCells(ix *edgeIndex) {
 			ix.setCell(cx, cy, state)
 		}
 	}
-}
-
-func (s *Polygons) indexCellIsEdge(ix *edgeIndex, cx, cy int) bool {
-	i := cy*ix.nx + cx
-	return cellState(ix.cells[i>>5]>>(uint(i&31)*2)&3) == cellEdge
 }
 
 func (s *Polygons) stateBetween(ix *edgeIndex, x, y float64) cellState {
