@@ -69,7 +69,7 @@ type hub struct {
 	mu      sync.Mutex
 	viewers int
 	cancel  context.CancelFunc // of the clock, while it runs
-	tick    chan struct{} // closed and replaced at each tick
+	tick    chan struct{}      // closed and replaced at each tick
 	shots   map[sight]*pending
 }
 
