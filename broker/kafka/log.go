@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -131,6 +132,9 @@ func (l *Log) probe(ctx context.Context) error {
 		err := client.Ping(ctx)
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("the broker hung up (check --kafka-tls and the SASL user and password): %w", err)
 		}
 		if !worthWaiting(err) {
 			return fmt.Errorf("talking to Kafka at %s (--kafka-brokers): %w", strings.Join(l.opts.Brokers, ","), err)

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -73,6 +74,9 @@ func (l *Log) LoadCursors(ctx context.Context, name string, s broker.Stream) (ma
 		return nil, err
 	}
 	stored, err := l.admin.FetchOffsetsForTopics(ctx, l.cursorGroup(name), l.topicOf(s))
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return map[int32]int64{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading cursors %s: %w", l.cursorGroup(name), err)
 	}

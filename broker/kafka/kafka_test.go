@@ -1,0 +1,126 @@
+package kafka
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"github.com/trackmesh/trackmesh/broker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a Kafka in memory.
+func fake(t testing.TB, opts ...kfake.Opt) []string {
+	t.Helper()
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c.ListenAddrs()
+}
+
+// optionsFor are for a log of the test's own.
+func optionsFor(t testing.TB, brokers []string) Options {
+	t.Helper()
+	name := strings.NewReplacer("/", ".", "#", "").Replace(t.Name())
+	return Options{
+		Brokers:     brokers,
+		OpenOptions: broker.OpenOptions{Topic: name, Group: "group-" + name, Partitions: 3, Enriched: true},
+	}
+}
+
+func open(t testing.TB, opts Options) *Log {
+	t.Helper()
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+// owner claims and restores.
+func owner(t testing.TB, l *Log, p int32) *claim {
+	t.Helper()
+	c, err := l.Claim(t.Context(), p, "node")
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, c.Restore(t.Context(), func(*broker.Record) error { return nil }))
+	return c.(*claim)
+}
+
+func events(p int32, values ...string) []broker.Record {
+	out := make([]broker.Record, len(values))
+	for i, v := range values {
+		out[i] = broker.Record{Stream: broker.Events, Partition: p, Key: []byte("k"), Value: []byte(v)}
+	}
+	return out
+}
+
+// collect polls until done says so of all that came.
+func collect(t testing.TB, r broker.Reader, done func([]broker.Record) bool) []broker.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out []broker.Record
+	for !done(out) {
+		fetches, err := r.Poll(ctx)
+		require.NoError(t, err, "after %d records", len(out))
+		for _, f := range fetches {
+			require.NoError(t, f.Err)
+			out = append(out, f.Records...)
+		}
+	}
+	return out
+}
+
+func count(n int) func([]broker.Record) bool {
+	return func(r []broker.Record) bool { return len(r) >= n }
+}
+
+// failure polls until a fetch has an error.
+func failure(t testing.TB, r broker.Reader) broker.Fetch {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		fetches, err := r.Poll(ctx)
+		require.NoError(t, err)
+		for _, f := range fetches {
+			if f.Err != nil {
+				return f
+			}
+		}
+	}
+}
+
+func values(records []broker.Record) []string {
+	out := make([]string, len(records))
+	for i := range records {
+		out[i] = string(records[i].Value)
+	}
+	return out
+}
+
+func newReader(t testing.TB, l *Log) broker.Reader {
+	t.Helper()
+	r, err := l.NewReader(broker.ReaderOptions{Name: "test"})
+	require.NoError(t, err)
+	t.Cleanup(r.Close)
+	return r
+}
+
+// plainClient is a client of somebody else.
+func plainClient(t testing.TB, brokers []string, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	c, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DisableClientMetrics(),
+	}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
