@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/trackmesh/trackmesh/geo"
@@ -11,6 +12,10 @@ type Traversal = geo.Traversal
 
 // Fence is one geofence at one version. It is immutable.
 type Fence struct {
+	// What a search needs of the fences that it finds, close together.
+	disc  geo.Disc  // when it is a circle
+	order [2]uint64 // the first bytes of the id, as numbers that sort like them
+
 	ID, Name         string
 	Version          int64
 	ExitMarginMetres float64   // NaN: the node's
@@ -40,6 +45,8 @@ func (f *Fence) Contains(p geo.Point) bool {
 
 func (f *Fence) contains(q *geo.Query) bool {
 	switch {
+	case f.disc.Is():
+		return f.disc.Contains(q)
 	case f.polygons != nil:
 		return f.polygons.Contains(q)
 	case f.buffer != nil:
@@ -50,6 +57,8 @@ func (f *Fence) contains(q *geo.Query) bool {
 
 func (f *Fence) mayMeet(w *geo.Way) bool {
 	switch {
+	case f.disc.Is():
+		return f.disc.MayMeet(w)
 	case f.polygons != nil:
 		return f.polygons.MayMeet(w)
 	case f.buffer != nil:
@@ -112,8 +121,29 @@ func (f *Fence) Place(at geo.Point) *Fence {
 		return f
 	}
 	placed := *f
-	placed.buffer = geo.NewCircle(at, f.RadiusMetres)
+	placed.setBuffer(geo.NewCircle(at, f.RadiusMetres))
 	return &placed
+}
+
+func (f *Fence) setBuffer(b *geo.Buffer) { f.buffer, f.disc = b, b.Disc() }
+
+// setOrder prepares before.
+func (f *Fence) setOrder() {
+	var head [16]byte
+	copy(head[:], f.ID)
+	f.order = [2]uint64{binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:])}
+}
+
+// before reports whether the fence comes before another by id. Most ids are told apart by the numbers, without going where
+// their text is.
+func (f *Fence) before(g *Fence) bool {
+	switch {
+	case f.order[0] != g.order[0]:
+		return f.order[0] < g.order[0]
+	case f.order[1] != g.order[1]:
+		return f.order[1] < g.order[1]
+	}
+	return f.ID < g.ID
 }
 
 // Open reports whether the fence is open at a time, UTC milliseconds.

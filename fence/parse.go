@@ -81,6 +81,7 @@ func (p *parser) feature(raw []byte) error {
 	if err := p.readProperties(); err != nil {
 		return err
 	}
+	p.f.setOrder()
 	return p.shape()
 }
 
@@ -147,7 +148,7 @@ func (p *parser) shape() error {
 		}
 		p.f.RadiusMetres = p.radius
 		if p.f.Follows == "" {
-			p.f.buffer = geo.NewCircle(g.points[0], p.radius)
+			p.f.setBuffer(geo.NewCircle(g.points[0], p.radius))
 		}
 	case lineString:
 		if math.IsNaN(p.width) || p.width == 0 {
@@ -157,7 +158,7 @@ func (p *parser) shape() error {
 		if err != nil {
 			return g.refused(err, "/geometry")
 		}
-		p.f.buffer = s
+		p.f.setBuffer(s)
 	default:
 		s, err := geo.NewPolygons(g.coordinates())
 		if err != nil {

@@ -36,7 +36,7 @@ type changes struct {
 
 const (
 	day = int64(24 * time.Hour / time.Millisecond)
-	// horizon is how far a weekly pattern is followed; what is open so long without a break is open for ever.
+	// horizon is how far weekly hours are followed; what they keep open so long without a break they keep open for ever.
 	horizon = 400 * day
 	// stretch is how many changes are worked out at a time: about a week of a fence that opens daily.
 	stretch = 16
@@ -84,13 +84,14 @@ func (s *Schedule) around(at int64) *changes {
 
 func (s *Schedule) workOut(from int64) *changes {
 	c := &changes{from: from}
-	t := s.reach(from)
+	t, always := s.reach(from)
 	c.open = t > from
-	if c.open && t < from+horizon {
-		c.at = append(c.at, t)
-	} else if c.open {
+	switch {
+	case always:
 		c.until, c.end = t, true
 		return c
+	case c.open:
+		c.at = append(c.at, t)
 	}
 	for len(c.at) < stretch {
 		start, ok := s.nextStart(t)
@@ -98,9 +99,9 @@ func (s *Schedule) workOut(from int64) *changes {
 			c.until, c.end = t, true
 			return c
 		}
-		t = s.reach(start)
+		t, always = s.reach(start)
 		c.at = append(c.at, start)
-		if t >= start+horizon {
+		if always {
 			c.until, c.end = t, true
 			return c
 		}
@@ -110,20 +111,42 @@ func (s *Schedule) workOut(from int64) *changes {
 	return c
 }
 
-// reach is how far it stays open from t on; t itself when it is closed then.
-func (s *Schedule) reach(t int64) int64 {
-	for r := t; ; {
-		next := r
-		s.near(r, func(start, end int64) {
-			if start <= r && end > next {
+// reach is how far it stays open from t on, t itself when it is closed then; always is true when weekly hours alone keep it
+// open for as long as anybody looks.
+func (s *Schedule) reach(t int64) (until int64, always bool) {
+	since := t // when the last of the dates ended
+	for until = t; ; {
+		next := until
+		s.near(until, func(start, end int64) {
+			if start <= until && end > next {
 				next = end
 			}
 		})
-		if next == r || next-t >= horizon {
-			return next
+		dated := s.datesReach(until)
+		switch {
+		case next == until && dated <= until:
+			return until, false
+		case dated >= next:
+			next, since = dated, dated
+		case next-since >= horizon:
+			return next, true
 		}
-		r = next
+		until = next
 	}
+}
+
+// datesReach is the end of the dates that hold t, if any.
+func (s *Schedule) datesReach(t int64) int64 {
+	until := t
+	for _, d := range s.dates {
+		if t < (d.first-2)*day || t > (d.last+3)*day { // local days are within a day of UTC's
+			continue
+		}
+		if start, end := s.days(d); start <= t && end > until {
+			until = end
+		}
+	}
+	return until
 }
 
 // nextStart is the first opening after t, at which it is closed.
@@ -147,13 +170,8 @@ func (s *Schedule) nextStart(t int64) (at int64, ok bool) {
 // found reports whether a start was found that no week from t on can come before.
 func (s *Schedule) found(at int64, ok bool, t int64) bool { return ok && at < t }
 
-// near gives the intervals that may hold t.
+// near gives the weekly intervals that may hold t.
 func (s *Schedule) near(t int64, fn func(start, end int64)) {
-	for _, d := range s.dates {
-		if t >= (d.first-2)*day && t <= (d.last+3)*day { // local days are within a day of UTC's
-			fn(s.days(d))
-		}
-	}
 	today := localDay(t, s.zone)
 	for d := today - 2; d <= today+1; d++ {
 		s.on(d, fn)

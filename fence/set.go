@@ -2,7 +2,6 @@ package fence
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/google/btree"
 
@@ -133,9 +132,10 @@ func (s *Set) Step(a, b geo.Point, inside, passed []*Fence) (in, by []*Fence) {
 
 // Search calls fn for the fences whose box meets another, until it returns false; in no order.
 func (s *Set) Search(box geo.Box, fn func(*Fence) bool) {
-	seen := map[*Fence]struct{}{} // of those that lie on both sides of the antimeridian
+	seen := map[*Fence]struct{}{} // those that may come twice, from both sides of the antimeridian
+	twice := box.CrossesAntimeridian() || box.West <= -180 || box.East >= 180
 	s.index.within(box, func(f *Fence) bool {
-		if f.Box().CrossesAntimeridian() {
+		if twice || f.Box().CrossesAntimeridian() {
 			if _, ok := seen[f]; ok {
 				return true
 			}
@@ -148,9 +148,47 @@ func (s *Set) Search(box geo.Box, fn func(*Fence) bool) {
 // ordered sorts what was appended, and drops what came twice, from both sides of the antimeridian.
 func ordered(fences []*Fence, from int) []*Fence {
 	added := fences[from:]
-	if len(added) < 2 {
-		return fences
+	if len(added) > fewFences {
+		slices.SortFunc(added, func(f, g *Fence) int {
+			switch {
+			case f == g:
+				return 0
+			case f.before(g):
+				return -1
+			}
+			return 1
+		})
+		return fences[:from+len(slices.Compact(added))]
 	}
-	slices.SortFunc(added, func(f, g *Fence) int { return strings.Compare(f.ID, g.ID) })
-	return fences[:from+len(slices.Compact(added))]
+	return fences[:from+insertionSort(added)]
 }
+
+// insertionSort sorts a few fences, drops what comes twice, and gives how many are left. The numbers that most ids are told
+// apart by lie beside each other meanwhile.
+func insertionSort(fences []*Fence) int {
+	var orders [fewFences][2]uint64
+	n := 0
+	for _, f := range fences {
+		order := f.order
+		i := n
+		for ; i > 0; i-- {
+			if o := &orders[i-1]; order[0] > o[0] || order[0] == o[0] && (order[1] > o[1] ||
+				order[1] == o[1] && f.ID >= fences[i-1].ID) {
+				break
+			}
+			orders[i] = orders[i-1]
+			fences[i] = fences[i-1]
+		}
+		if i > 0 && fences[i-1] == f {
+			copy(fences[i:n], fences[i+1:n+1])
+			copy(orders[i:n], orders[i+1:n+1])
+			continue
+		}
+		fences[i], orders[i] = f, order
+		n++
+	}
+	return n
+}
+
+// fewFences is up to how many are sorted by insertion.
+const fewFences = 40

@@ -229,3 +229,27 @@ func (p *piece) distance2(v vector) float64 {
 	r := w.sub(p.d.scale(t))
 	return r.dot(r)
 }
+
+// Disc is what it takes to ask a circle of an ordinary size, small enough to be kept where a search finds it without going
+// anywhere else. The zero value is none.
+type Disc struct {
+	centre vector
+	chord2 float64
+}
+
+// Disc is the circle's disc; none when it is a corridor, or so large that a disc is not exact enough.
+func (s *Buffer) Disc() Disc {
+	if len(s.line) != 1 || s.line[0].inv != 0 || s.radius >= shortChord {
+		return Disc{}
+	}
+	return Disc{s.line[0].a, s.chord * s.chord}
+}
+
+// Is reports whether there is a disc.
+func (d *Disc) Is() bool { return d.chord2 > 0 }
+
+// Contains is Buffer.Contains.
+func (d *Disc) Contains(q *Query) bool {
+	r := q.vector().sub(d.centre)
+	return r.dot(r) <= d.chord2
+}

@@ -8,6 +8,7 @@ type Way struct {
 	A, B  Point
 	box   Box
 	chord piece
+	sag   float64 // how far the way is from its chord at most, metres, generously
 	ready bool
 }
 
@@ -22,9 +23,11 @@ func (w *Way) straight() *piece {
 		w.ready = true
 		w.chord.a = toVector(w.A)
 		w.chord.d = toVector(w.B).sub(w.chord.a)
-		if l2 := w.chord.d.dot(w.chord.d); l2 > 0 {
+		l2 := w.chord.d.dot(w.chord.d)
+		if l2 > 0 {
 			w.chord.inv = 1 / l2
 		}
+		w.sag = l2/(4*meanRadius) + 1
 	}
 	return &w.chord
 }
@@ -93,6 +96,13 @@ func (ix *edgeIndex) noEdge(e extent) bool {
 	return true
 }
 
+// MayMeet is Buffer.MayMeet.
+func (d *Disc) MayMeet(w *Way) bool {
+	way := w.straight()
+	far := math.Sqrt(d.chord2) + w.sag
+	return way.distance2(d.centre) <= far*far
+}
+
 // MayMeet reports whether the way may touch the shape or run inside it; it is false only when it certainly does not.
 func (s *Buffer) MayMeet(w *Way) bool {
 	way := w.straight()
@@ -100,7 +110,7 @@ func (s *Buffer) MayMeet(w *Way) bool {
 	if length2 > s.reach*s.reach {
 		return true
 	}
-	slack := length2/(4*meanRadius) + 1
+	slack := w.sag
 	within := func(centre vector, radius float64) bool {
 		radius += slack
 		return way.distance2(centre) <= radius*radius
