@@ -54,8 +54,9 @@ func termsCount(t *testing.T, brokers []string) {
 	require.NoError(t, c.Commit(t.Context(), events(1, "a")))
 	require.NoError(t, c.Commit(t.Context(), events(1, "b")))
 	for range 3 { // claims that do not even restore
-		_, err := l.Claim(t.Context(), 1, "node")
+		c, err := l.Claim(t.Context(), 1, "node")
 		require.NoError(t, err)
+		c.Close()
 	}
 	c = restored()
 	require.EqualValues(t, 6, c.Term())
@@ -129,6 +130,7 @@ func wrongRecords(t *testing.T, brokers []string) {
 	}
 	early, err := l.Claim(t.Context(), 0, "node")
 	require.NoError(t, err)
+	defer early.Close()
 	require.ErrorIs(t, early.Commit(t.Context(), events(0, "x")), errNotRestored)
 	_, err = l.Claim(t.Context(), 3, "node")
 	require.ErrorContains(t, err, "no partition 3")

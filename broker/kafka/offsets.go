@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,8 +29,12 @@ func (l *Log) Bounds(ctx context.Context, s broker.Stream, p int32) (earliest, e
 		return 0, 0, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { earliest, err = l.listOffset(ctx, s, p, earliestOffset); return err })
-	g.Go(func() (err error) { end, err = l.listOffset(ctx, s, p, latestOffset); return err })
+	g.Go(func() error {
+		return retry(ctx, func() (err error) { earliest, err = l.listOffset(ctx, s, p, earliestOffset); return err })
+	})
+	g.Go(func() error {
+		return retry(ctx, func() (err error) { end, err = l.listOffset(ctx, s, p, latestOffset); return err })
+	})
 	if err := g.Wait(); err != nil {
 		return 0, 0, fmt.Errorf("asking for the bounds of %s[%d]: %w", l.topicOf(s), p, err)
 	}
@@ -73,7 +78,11 @@ func (l *Log) LoadCursors(ctx context.Context, name string, s broker.Stream) (ma
 	if err := l.partition(s, 0); err != nil {
 		return nil, err
 	}
-	stored, err := l.admin.FetchOffsetsForTopics(ctx, l.cursorGroup(name), l.topicOf(s))
+	var stored kadm.OffsetResponses
+	err := retry(ctx, func() (err error) {
+		stored, err = l.admin.FetchOffsetsForTopics(ctx, l.cursorGroup(name), l.topicOf(s))
+		return err
+	})
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return map[int32]int64{}, nil
 	}
@@ -107,8 +116,25 @@ func (l *Log) StoreCursors(ctx context.Context, name string, s broker.Stream, cu
 	if len(cursors) == 0 {
 		return nil
 	}
-	if err := l.admin.CommitAllOffsets(ctx, l.cursorGroup(name), offsets); err != nil {
+	err := retry(ctx, func() error { return l.admin.CommitAllOffsets(ctx, l.cursorGroup(name), offsets) })
+	if err != nil {
 		return fmt.Errorf("storing cursors %s: %w", l.cursorGroup(name), err)
 	}
 	return nil
+}
+
+// retry repeats what a broker refuses only for now (no coordinator yet, no leader): franz-go repeats requests that failed,
+// but not every answer that says so.
+func retry(ctx context.Context, f func() error) error {
+	for fails := 1; ; fails++ {
+		err := f()
+		if err == nil || !kerr.IsRetriable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", err, ctx.Err())
+		case <-time.After(backoff(fails)):
+		}
+	}
 }
