@@ -142,6 +142,7 @@ func restoreOrder(t *testing.T, brokers []string) {
 	for round := range 4 {
 		c, err := l.Claim(t.Context(), 2, "node")
 		require.NoError(t, err)
+		defer c.Close()
 		var got []string
 		require.NoError(t, c.Restore(t.Context(), func(r *broker.Record) error {
 			require.Equal(t, broker.State, r.Stream)
