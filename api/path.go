@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
@@ -181,21 +182,16 @@ func simplify(points []track.PathPoint, metres float64) []track.PathPoint {
 	return kept
 }
 
-// offLine is how far a point is from the segment a-b, in metres.
+// offLine is how far a point is from the segment a-b, in metres. The segment is straight in longitude and latitude, the short way,
+// as GeoJSON's lines are; lengths are those about the point.
 func offLine(p, a, b geo.Point) float64 {
-	ab := geo.Distance(a, b)
-	ap := geo.Distance(a, p)
-	if ab == 0 || ap == 0 {
-		return ap
+	const metresPerDegree = 111_195
+	scale := metresPerDegree * math.Cos(p.Lat*math.Pi/180)
+	bx, by := math.Remainder(b.Lon-a.Lon, 360)*scale, (b.Lat-a.Lat)*metresPerDegree
+	px, py := math.Remainder(p.Lon-a.Lon, 360)*scale, (p.Lat-a.Lat)*metresPerDegree
+	along := 0.0
+	if length := bx*bx + by*by; length > 0 {
+		along = min(1, max(0, (px*bx+py*by)/length))
 	}
-	bp := geo.Distance(b, p)
-	// The foot of the perpendicular, from the three sides of the triangle.
-	along := (ab*ab + ap*ap - bp*bp) / (2 * ab)
-	switch {
-	case along <= 0:
-		return ap
-	case along >= ab:
-		return bp
-	}
-	return sqrt(ap*ap - along*along)
+	return math.Hypot(px-along*bx, py-along*by)
 }

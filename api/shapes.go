@@ -121,6 +121,3 @@ func rectangle(b geo.Box) *geometry {
 	ne, nw := lonLat{Lon: b.East, Lat: b.North}, lonLat{Lon: b.West, Lat: b.North}
 	return &geometry{"Polygon", [][]lonLat{{sw, se, ne, nw, sw}}}
 }
-
-// sqrt is zero for what rounding made negative.
-func sqrt(v float64) float64 { return math.Sqrt(max(0, v)) }

@@ -120,20 +120,17 @@ type viewer struct {
 	named births
 }
 
-// serve ends when the client leaves, is too slow, or ctx ends.
+// serve ends when the client leaves, is too slow, or ctx ends. Reading and writing do not end with ctx: the library would cut the
+// connection without a word.
 func (v *viewer) serve(ctx context.Context, cancel context.CancelFunc) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer cancel()
-		v.listen(ctx)
+		v.listen(context.WithoutCancel(ctx))
 	}()
 	v.send(ctx)
-	if ctx.Err() != nil {
-		_ = v.conn.Close(websocket.StatusGoingAway, "bye") // also ends listen
-	} else {
-		_ = v.conn.CloseNow()
-	}
+	_ = v.conn.Close(websocket.StatusGoingAway, "connect again") // waits some seconds for the client's word; ends listen
 	<-done
 }
 
@@ -196,7 +193,7 @@ func (v *viewer) send(ctx context.Context) {
 
 // ping finds out whether the client is still there; its answer is read by listen.
 func (v *viewer) ping(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(ctx, v.patience)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.patience)
 	defer cancel()
 	return v.conn.Ping(bounded)
 }
@@ -246,7 +243,7 @@ func (v *viewer) shot(ctx context.Context, wish *view) (*shot, error) {
 
 // write gives a slow client so long and no longer.
 func (v *viewer) write(ctx context.Context, kind websocket.MessageType, b []byte) error {
-	bounded, cancel := context.WithTimeout(ctx, v.patience)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.patience)
 	defer cancel()
 	return v.conn.Write(bounded, kind, b)
 }
