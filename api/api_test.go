@@ -154,6 +154,9 @@ func TestWhatIsNotThereIsAProblemDocument(t *testing.T) {
 	b.get("/api/v1/tracks/"+strings.Repeat("x", 129)).problem(t, http.StatusBadRequest, "")
 	b.get("/api/v1/tracks/a%00b").problem(t, http.StatusBadRequest, "")
 	b.get("/api/v1/log/secrets?partition=0").problem(t, http.StatusNotFound, "")
+	b.get("/api/v1/live").problem(t, http.StatusUpgradeRequired, "upgrade")
+	b.get("/api/v1/live", "Upgrade", "websocket", "Connection", "Upgrade", "Origin", "https://evil.example").problem(t, http.StatusForbidden, "origin")
+	require.Equal(t, http.StatusMethodNotAllowed, b.do(http.MethodHead, "/api/v1/events/stream", "").StatusCode)
 }
 
 func TestAPathJoinsMemoryAndHistoryWithoutASeam(t *testing.T) {

@@ -112,7 +112,9 @@ func (s *Server) putFence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	version, err := s.opts.Fences.Put(r.Context(), id, body, ifMatch)
+	ctx, cancel := context.WithTimeout(r.Context(), s.opts.StoreTimeout)
+	defer cancel()
+	version, err := s.opts.Fences.Put(ctx, id, body, ifMatch)
 	if err != nil {
 		return err
 	}
@@ -133,7 +135,9 @@ func (s *Server) deleteFence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	version, err := s.opts.Fences.Delete(r.Context(), id, ifMatch)
+	ctx, cancel := context.WithTimeout(r.Context(), s.opts.StoreTimeout)
+	defer cancel()
+	version, err := s.opts.Fences.Delete(ctx, id, ifMatch)
 	if err != nil {
 		return noFence(err, id)
 	}
@@ -313,7 +317,9 @@ func (in *importer) flush() error {
 	if len(in.batch) == 0 {
 		return nil
 	}
-	version, refused, err := in.s.opts.Fences.PutAll(in.ctx, in.batch)
+	ctx, cancel := context.WithTimeout(in.ctx, in.s.opts.StoreTimeout)
+	defer cancel()
+	version, refused, err := in.s.opts.Fences.PutAll(ctx, in.batch)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func start(t *testing.T, change ...func(*Options)) *bundle {
 	}
 	registry := prometheus.NewRegistry()
 	o := Options{
-		Node: "n1", Live: LocalLive{b.fleet, b.home}, Paths: b.paths, Messages: b.messages, Fences: b.fences, Log: b.log, Split: splitLines,
+		Node: "n1", Live: LocalLive{Fleet: b.fleet, Home: b.home}, Paths: b.paths, Messages: b.messages, Fences: b.fences, Log: b.log, Split: splitLines,
 		Partitioner: broker.Murmur2, Cluster: fakeCluster{}, Ready: b.ready, History: b.history,
 		Web: fstest.MapFS{
 			"index.html":            {Data: []byte("<!doctype html><title>map</title>")},
@@ -163,6 +163,9 @@ func (b *bundle) get(path string, headers ...string) answer {
 // check holds an answer against the description. Answers of paths that are not in it must be problem documents or pages.
 func (b *bundle) check(req *http.Request, res *http.Response, body []byte) {
 	b.t.Helper()
+	if req.Method == http.MethodHead {
+		return
+	}
 	if res.StatusCode >= 400 && res.StatusCode != http.StatusServiceUnavailable {
 		require.Equal(b.t, "application/problem+json", res.Header.Get("Content-Type"), "%s %s: %s", req.Method, req.URL, body)
 		var p map[string]any
@@ -172,7 +175,7 @@ func (b *bundle) check(req *http.Request, res *http.Response, body []byte) {
 	bare := req.Clone(context.Background())
 	bare.URL.Scheme, bare.URL.Host = "", ""
 	route, pathParams, err := b.router.FindRoute(bare)
-	if err != nil || req.Method == http.MethodHead {
+	if err != nil {
 		return
 	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{

@@ -148,7 +148,9 @@ func (in *ingest) flush() error {
 	if in.full != nil || len(in.batch) == 0 {
 		return in.full
 	}
-	if _, err := in.s.opts.Log.Produce(in.ctx, in.batch); err != nil {
+	ctx, cancel := context.WithTimeout(in.ctx, in.s.opts.StoreTimeout)
+	defer cancel()
+	if _, err := in.s.opts.Log.Produce(ctx, in.batch); err != nil {
 		in.full = err
 		return err
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/live"
@@ -13,11 +14,17 @@ type LocalLive struct {
 	Fleet *live.Fleet
 	// Home is the partition that a vehicle's key computes to.
 	Home func(vehicle string) int32
+	// Patience is how long a search waits for partitions that are on the move. Zero: not at all. Frames of the map never wait.
+	Patience time.Duration
 }
 
 // Track implements Live.
-func (l LocalLive) Track(_ context.Context, vehicle string) (*track.View, live.Coverage, error) {
+func (l LocalLive) Track(ctx context.Context, vehicle string) (*track.View, live.Coverage, error) {
 	v, c := l.Fleet.Track(vehicle, l.Home(vehicle))
+	if v == nil && !c.Whole() {
+		l.Fleet.Await(ctx, l.Patience)
+		v, c = l.Fleet.Track(vehicle, l.Home(vehicle))
+	}
 	if v == nil {
 		return nil, c, ErrNotFound
 	}
@@ -25,13 +32,15 @@ func (l LocalLive) Track(_ context.Context, vehicle string) (*track.View, live.C
 }
 
 // Search implements Live.
-func (l LocalLive) Search(_ context.Context, q live.Query) (live.Found, live.Coverage, error) {
+func (l LocalLive) Search(ctx context.Context, q live.Query) (live.Found, live.Coverage, error) {
+	l.Fleet.Await(ctx, l.Patience)
 	found, c := l.Fleet.Search(q)
 	return found, c, nil
 }
 
 // Nearest implements Live.
-func (l LocalLive) Nearest(_ context.Context, q live.NearestQuery) ([]live.Neighbour, live.Coverage, error) {
+func (l LocalLive) Nearest(ctx context.Context, q live.NearestQuery) ([]live.Neighbour, live.Coverage, error) {
+	l.Fleet.Await(ctx, l.Patience)
 	found, c := l.Fleet.Nearest(q)
 	return found, c, nil
 }

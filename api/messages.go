@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -59,7 +60,9 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	cmd.Vehicle, cmd.IdempotencyKey, cmd.TimeMs = vehicle, key, s.opts.Now().UnixMilli()
-	sent, err := s.opts.Messages.Send(r.Context(), cmd, wait)
+	ctx, cancel := context.WithTimeout(r.Context(), s.opts.StoreTimeout+wait)
+	defer cancel()
+	sent, err := s.opts.Messages.Send(ctx, cmd, wait)
 	if err != nil {
 		return err
 	}

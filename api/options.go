@@ -47,6 +47,7 @@ type Options struct {
 	Secure bool
 
 	QueryTimeout     time.Duration // of one question; default 10 s
+	StoreTimeout     time.Duration // of one write to the log; default 30 s
 	MaxBodyBytes     int64         // of a document (a fence, a message); default 4 MiB
 	MaxIngestBytes   int64         // of one ingest request, unpacked; default 256 MiB
 	MaxIngests       int           // under way at once; default 16
@@ -66,6 +67,7 @@ type Options struct {
 func (o *Options) withDefaults() Options {
 	d := *o
 	setDefault(&d.QueryTimeout, 10*time.Second)
+	setDefault(&d.StoreTimeout, 30*time.Second)
 	setDefault(&d.MaxBodyBytes, 4<<20)
 	setDefault(&d.MaxIngestBytes, 256<<20)
 	setDefault(&d.MaxIngests, 16)

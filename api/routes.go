@@ -77,6 +77,11 @@ func (s *Server) register(rt *route, compress func(http.Handler) http.HandlerFun
 			s.fail(w, r, err)
 			return
 		}
+		if rt.kind == stream && r.Method == http.MethodHead { // it would stay for ever, and say nothing
+			w.Header().Set("Allow", http.MethodGet)
+			s.fail(w, r, newProblem(http.StatusMethodNotAllowed, "a stream has no HEAD"))
+			return
+		}
 		// A deadline stays with the connection, so every request sets its own. Streams set one for each write.
 		deadline := time.Time{}
 		if rt.kind == question {

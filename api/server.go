@@ -30,6 +30,8 @@ type Server struct {
 
 	stopping context.Context // ends when Stop is called: streams end with it
 	stop     context.CancelFunc
+	killed   context.Context // ends when Stop has waited long enough: WebSockets are cut
+	kill     context.CancelFunc
 	entering sync.Mutex     // held over stop and over the entry of a stream
 	streams  sync.WaitGroup // handlers of streams
 }
@@ -41,6 +43,7 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{opts: opts.withDefaults(), mux: http.NewServeMux(), csrf: http.NewCrossOriginProtection()}
 	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.killed, s.kill = context.WithCancel(context.Background())
 	for _, origin := range s.opts.CORSOrigins {
 		if origin == "*" {
 			continue
@@ -70,7 +73,7 @@ func New(opts Options) (*Server, error) {
 	s.handler = s.outermost(compress)
 	s.http = &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: quiet(opts.Logger),
+		ErrorLog: quiet(opts.Logger), ConnContext: rememberConn,
 	}
 	return s, nil
 }
@@ -96,10 +99,27 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("ending HTTP requests: %w", err), s.http.Close())
 	}
+	defer context.AfterFunc(ctx, s.kill)()
 	s.streams.Wait()
 	s.hub.stop()
 	s.tail.stop()
 	return err
+}
+
+// connKey finds a request's connection in its context.
+type connKey struct{}
+
+func rememberConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// cutWhenKilled closes a WebSocket's connection when Stop may wait no more. The library's own way out waits for the client.
+func (s *Server) cutWhenKilled(ctx context.Context) (undo func() bool) {
+	return context.AfterFunc(s.killed, func() {
+		if c, ok := ctx.Value(connKey{}).(net.Conn); ok {
+			_ = c.Close() // there is nobody to tell
+		}
+	})
 }
 
 // slotsOf bounds how many of a kind are under way.

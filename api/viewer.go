@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -73,16 +74,20 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request) error {
 	if p := readParams(r); p.problem() != nil {
 		return p.problem()
 	}
+	if err := s.checkUpgrade(w, r); err != nil {
+		return err
+	}
 	done, err := s.enterStream("live")
 	if err != nil {
 		return err
 	}
 	defer done()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: s.originHosts()})
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checkUpgrade has looked at the origin
 	if err != nil {
 		return nil //nolint:nilerr // Accept has answered
 	}
 	defer conn.CloseNow()
+	defer s.cutWhenKilled(r.Context())()
 	conn.SetReadLimit(maxViewMessage)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
@@ -94,15 +99,20 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// originHosts are the hosts of the allowed origins, as the WebSocket library has them.
-func (s *Server) originHosts() []string {
-	var hosts []string
-	for _, origin := range s.opts.CORSOrigins {
-		if u, err := url.Parse(origin); err == nil && u.Host != "" {
-			hosts = append(hosts, u.Host)
-		}
+// checkUpgrade refuses what is no WebSocket, and pages of origins that may not read here.
+func (s *Server) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		w.Header().Set("Upgrade", "websocket")
+		return named(http.StatusUpgradeRequired, "upgrade", "this is a WebSocket")
 	}
-	return hosts
+	origin := r.Header.Get("Origin")
+	if origin == "" || s.allowedOrigin(origin) != "" {
+		return nil
+	}
+	if u, err := url.Parse(origin); err == nil && strings.EqualFold(u.Host, r.Host) {
+		return nil
+	}
+	return named(http.StatusForbidden, "origin", "a page of another origin may not do this; --cors-origins names those that may")
 }
 
 // viewer is one client of the live map. At each tick it is sent the newest frame of what it looks at; while it is slow, ticks

@@ -292,6 +292,22 @@ func TestStoppingEndsViewers(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+func TestStopIsBoundedThoughAViewerReadsNothing(t *testing.T) {
+	b := start(t)
+	for i := range 20_000 {
+		b.put(cab(fmt.Sprint("v", i), float64(i%300)/3, float64(i/300)/3))
+	}
+	v := b.view()
+	v.look(fmt.Sprintf(everywhere, "points"))
+	v.next()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_ = b.server.Stop(ctx)
+	require.Less(t, time.Since(began), 3*time.Second)
+	require.Empty(t, b.server.watchers)
+}
+
 func TestThePrecisionFitsTheBox(t *testing.T) {
 	require.Equal(t, 2, autoPrecision(geo.World))
 	for _, c := range []struct {

@@ -2,10 +2,12 @@ package live
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -288,4 +290,32 @@ func TestQueriesAndChangesAtTheSameTimeSeeEachVehicleAtMostOnce(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+func TestAwaitWaitsForAPartitionOnTheMoveAndNotForOneThatIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFleet(2)
+		f.Open(0)
+		f.Open(1)
+		began := time.Now()
+		f.Await(t.Context(), 2*time.Second)
+		require.Zero(t, time.Since(began), "nothing is missing")
+
+		f.Drop(1)
+		go func() {
+			time.Sleep(time.Second) //nolint:forbidigo // of the test's own clock
+			f.Open(1)
+		}()
+		f.Await(t.Context(), 2*time.Second)
+		require.Equal(t, time.Second, time.Since(began))
+
+		f.Drop(0)
+		f.Await(t.Context(), 2*time.Second)
+		f.Await(t.Context(), 2*time.Second)
+		require.Equal(t, 3*time.Second, time.Since(began), "the second is not waited for again")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		f.Await(ctx, time.Hour)
+		require.Equal(t, 3*time.Second, time.Since(began))
+	})
 }
