@@ -60,7 +60,7 @@ func (l *Log) Claim(ctx context.Context, p int32, node string) (broker.Claim, er
 		return nil, err
 	}
 	if err := l.verify(ctx); err != nil {
-		return nil, fmt.Errorf("claiming partition %d: %w", p, err)
+		return nil, fmt.Errorf("claiming partition %d: %w", p, within(ctx, err))
 	}
 	client, err := l.claimClient(p)
 	if err != nil {
@@ -70,7 +70,7 @@ func (l *Log) Claim(ctx context.Context, p int32, node string) (broker.Claim, er
 	_, _ = rand.Read(c.marker.Nonce) // never fails
 	if err := c.take(ctx); err != nil {
 		c.fail(err)
-		return nil, fmt.Errorf("claiming partition %d: %w", p, l.explain(err))
+		return nil, fmt.Errorf("claiming partition %d: %w", p, within(ctx, l.explain(err)))
 	}
 	l.metrics.claimSeconds.Observe(time.Since(began).Seconds())
 	return c, nil
@@ -96,7 +96,7 @@ func (l *Log) verify(ctx context.Context) error {
 // explain adds which brokers were tried to an error that is only "out of time".
 func (l *Log) explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && l.dialer.lastError() != nil {
-		return fmt.Errorf("%w (%w)", l.unreachable(err), context.DeadlineExceeded)
+		return l.unreachable(err)
 	}
 	return err
 }
@@ -190,7 +190,7 @@ func (c *claim) Commit(ctx context.Context, records []broker.Record) (err error)
 		if closed := c.lost(); closed != nil { // Close came meanwhile
 			return closed
 		}
-		return fmt.Errorf("committing %d records of partition %d: %w", len(records), c.p, c.log.explain(err))
+		return fmt.Errorf("committing %d records of partition %d: %w", len(records), c.p, within(ctx, c.log.explain(err)))
 	}
 	c.census.settled = true
 	return nil

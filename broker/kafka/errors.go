@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,6 +25,14 @@ func owned(err error) error {
 		return contractError{broker.ErrClosed, err}
 	}
 	return err
+}
+
+// within adds that ctx has ended to an error that says only what was tried until then.
+func within(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", err, ctx.Err())
 }
 
 // contractError is an error of the contract with Kafka's as its cause.

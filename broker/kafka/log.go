@@ -149,10 +149,11 @@ func (l *Log) probe(ctx context.Context) error {
 
 // unreachable says which brokers were tried, by which flag they were given, and why the last dial failed.
 func (l *Log) unreachable(err error) error {
-	if dial := l.dialer.lastError(); dial != nil && (errors.Is(err, context.DeadlineExceeded) || isDialError(err)) {
-		err = dial
+	where := strings.Join(l.opts.Brokers, ",")
+	if dial := l.dialer.lastError(); dial != nil && !isDialError(err) {
+		return fmt.Errorf("no Kafka broker of %s (--kafka-brokers) answers: %w (%w)", where, dial, err)
 	}
-	return fmt.Errorf("no Kafka broker of %s (--kafka-brokers) answers: %w", strings.Join(l.opts.Brokers, ","), err)
+	return fmt.Errorf("no Kafka broker of %s (--kafka-brokers) answers: %w", where, err)
 }
 
 func (l *Log) topicOf(s broker.Stream) string { return l.layout.Topic(s) }
