@@ -132,7 +132,7 @@ func (s *Buffer) addLine(a, b Point) {
 	steep := math.Tan(min(max(math.Abs(a.Lat), math.Abs(b.Lat)), 89.999) * radian)
 	tolerance := 0.02 + s.radius*1e-6
 	n := math.Sqrt(parallel * parallel * steep / (8 * meanRadius * tolerance))
-	n = max(n, max(length, parallel)/s.reach, math.Abs(b.Lon-a.Lon)/20)
+	n = max(n, max(length, parallel)/s.reach, math.Abs(b.Lon-a.Lon)/5)
 	count := int(min(math.Ceil(n), maxPieces))
 	count = max(count, 1)
 	last := toVector(a)

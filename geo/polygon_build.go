@@ -29,7 +29,13 @@ func NewPolygons(c Coordinates) (*Polygons, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	return b.finish(), nil
+	s := b.finish()
+	if b.dissolved {
+		if err := b.checkSeam(s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // builder carries a shape from coordinates to Polygons.
@@ -39,8 +45,10 @@ type builder struct {
 	west   float64
 	cut    bool
 	edges  []edge // in the frame, cut at its ends
-	bySeam bool   // some edges lie on the antimeridian
+	bySeam bool   // some edges may lie on the antimeridian
 	asIs   bool   // the frame's coordinates are those that were given
+
+	dissolved bool // some of the antimeridian was no boundary
 }
 
 // ring is one ring, unrolled: its longitudes run on across the antimeridian.
@@ -236,6 +244,27 @@ func (b *builder) chooseFrame() {
 	case across || touchesWest && touchesEast:
 		b.west, b.cut = b.widestGap()
 	}
+	if b.cut {
+		b.west = b.freeMeridian()
+	}
+}
+
+// freeMeridian is one that no vertex is on, so that what meets where the frame cuts does so by chance only.
+func (b *builder) freeMeridian() float64 {
+	best, widest := 0.0, -1.0
+	for k := 1; k <= 64 && widest < 1e-5; k++ {
+		west := math.Mod(float64(k)*360/math.Phi, 360) - 180
+		nearest := math.Inf(1)
+		for i := range b.rings {
+			for _, p := range b.rings[i].points {
+				nearest = min(nearest, math.Abs(math.Remainder(p.Lon-west, 360)))
+			}
+		}
+		if nearest > widest {
+			best, widest = west, nearest
+		}
+	}
+	return best
 }
 
 // widestGap is the middle of the widest stretch of longitudes that no ring reaches into.

@@ -32,9 +32,6 @@ func (b *builder) checkCrossings() error {
 	all := make([]swept, 0, len(b.edges))
 	for i := range b.edges {
 		e := &b.edges[i]
-		if e.alongPole() {
-			continue
-		}
 		s := swept{
 			min(e.a.Lon, e.b.Lon), max(e.a.Lon, e.b.Lon), min(e.a.Lat, e.b.Lat), max(e.a.Lat, e.b.Lat), int32(i), //nolint:gosec // small
 		}
@@ -78,9 +75,7 @@ func (b *builder) latitudesOverlapLess() bool {
 	return dy*(reach.maxX-reach.minX) < dx*(reach.maxY-reach.minY)
 }
 
-// alongPole reports whether the edge is no line on the ground: both its ends are the same pole.
-func (e *edge) alongPole() bool { return alongPole(e.a, e.b) }
-
+// alongPole reports whether an edge is no line on the ground: both its ends are the same pole.
 func alongPole(a, b Point) bool { return math.Abs(a.Lat) == 90 && a.Lat == b.Lat }
 
 // checkPair looks at two edges whose boxes meet; i comes before j.

@@ -26,7 +26,7 @@ func (b *builder) dissolveSeam() {
 	if len(shared) == 0 {
 		return
 	}
-	b.asIs = false
+	b.asIs, b.dissolved = false, true
 	kept := make([]edge, 0, len(b.edges))
 	for _, e := range b.edges {
 		if e.onSeam() {
@@ -37,6 +37,20 @@ func (b *builder) dissolveSeam() {
 	}
 	b.edges = kept
 	b.rangeEdges()
+}
+
+// checkSeam refuses a ring that runs along the antimeridian and back without being cut there: what was dissolved then leads
+// through the outside.
+func (b *builder) checkSeam(s *Polygons) error {
+	for i := range b.rings {
+		r := &b.rings[i]
+		for j, p := range r.points {
+			if math.Abs(math.Remainder(p.Lon, 360)) == 180 && s.locate(Point{180, p.Lat}) == outside {
+				return r.refuse(j, "the ring turns back along its own edge")
+			}
+		}
+	}
+	return nil
 }
 
 // onSeam reports whether the edge runs along the antimeridian.
