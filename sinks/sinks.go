@@ -22,6 +22,7 @@ type Document struct {
 	ID        string
 	Partition int32
 	Offset    int64  // in the stream it was read from
+	Timestamp int64  // the record's, UTC ms
 	Body      []byte // the record's value: one JSON object
 }
 
