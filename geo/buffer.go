@@ -125,13 +125,15 @@ func shortWay(from, to float64) float64 {
 // maxPieces bounds the pieces of one leg: one that spans the earth is off by metres, no more.
 const maxPieces = 2048
 
-// addLine cuts a leg into chords. It strays from a chord sideways by L² tan φ / 8R and down by L² / 8R.
+// addLine cuts a leg into chords. It strays from a chord sideways by x² tan φ / 8R for what it goes east, and by R Δλ Δφ sin φ / 4
+// as the meridians draw together; and down by L² / 8R.
 func (s *Buffer) addLine(a, b Point) {
 	length := Distance(a, Point{b.Lon, b.Lat})
 	parallel := math.Abs(b.Lon-a.Lon) * radian * meanRadius * math.Cos(min(math.Abs(a.Lat), math.Abs(b.Lat))*radian)
 	steep := math.Tan(min(max(math.Abs(a.Lat), math.Abs(b.Lat)), 89.999) * radian)
 	tolerance := 0.02 + s.radius*1e-6
-	n := math.Sqrt(parallel * parallel * steep / (8 * meanRadius * tolerance))
+	together := math.Abs((b.Lon-a.Lon)*(b.Lat-a.Lat)) * radian * radian * meanRadius / 4
+	n := math.Sqrt((parallel*parallel*steep/(8*meanRadius) + together) / tolerance)
 	n = max(n, max(length, parallel)/s.reach, math.Abs(b.Lon-a.Lon)/5)
 	count := int(min(math.Ceil(n), maxPieces))
 	count = max(count, 1)
