@@ -90,6 +90,13 @@ func (l *memoryLog) NewReader(broker.ReaderOptions) (broker.Reader, error) {
 	return &memoryReader{log: l, at: map[streamPart]int64{}, closed: make(chan struct{})}, nil
 }
 
+// opened is how many readers there ever were.
+func (l *memoryLog) opened() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.readers
+}
+
 type streamPart struct {
 	s broker.Stream
 	p int32
