@@ -141,5 +141,5 @@ type Document struct {
 	Status         Status
 	Flags          DocumentFlags
 	Fences         []string // ids, ascending
-	LagMS          int64    // node clock or event clock less the fix's time is the partition's to fill
+	Inside         bool     // inside at least one open fence; a late fix or jump is tested at its own place
 }

@@ -22,12 +22,33 @@ const (
 )
 
 // Snapshot is a track's state as kept in .state: everything that later outputs depend on, no path.
-// The track package owns its fields; times are UTC ms, places degrees.
+// Times are UTC ms, relative to time_ms where they end in _before; places are degrees.
 type Snapshot struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Version        uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	TimeMs         uint64                 `protobuf:"fixed64,2,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"` // of the newest fix; the event clock at its arrival is arrived_after later
+	Longitude      float64                `protobuf:"fixed64,3,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude       float64                `protobuf:"fixed64,4,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Offset         int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`
+	ArrivedAfter   int64                  `protobuf:"zigzag64,6,opt,name=arrived_after,json=arrivedAfter,proto3" json:"arrived_after,omitempty"`
+	SpeedMps       float32                `protobuf:"fixed32,7,opt,name=speed_mps,json=speedMps,proto3" json:"speed_mps,omitempty"` // NaN: absent, as below
+	HeadingDegrees float32                `protobuf:"fixed32,8,opt,name=heading_degrees,json=headingDegrees,proto3" json:"heading_degrees,omitempty"`
+	AccuracyMetres float32                `protobuf:"fixed32,9,opt,name=accuracy_metres,json=accuracyMetres,proto3" json:"accuracy_metres,omitempty"`
+	AltitudeMetres float32                `protobuf:"fixed32,10,opt,name=altitude_metres,json=altitudeMetres,proto3" json:"altitude_metres,omitempty"`
+	Attributes     []byte                 `protobuf:"bytes,11,opt,name=attributes,proto3" json:"attributes,omitempty"`
+	Sequence       uint64                 `protobuf:"varint,12,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	OdometerMetres float64                `protobuf:"fixed64,13,opt,name=odometer_metres,json=odometerMetres,proto3" json:"odometer_metres,omitempty"`
+	Flags          uint32                 `protobuf:"varint,14,opt,name=flags,proto3" json:"flags,omitempty"` // 1 has a fix, 2 silent, 4 stopped, 8 in a trip, 16 strayed
+	Candidate      *SnapshotCandidate     `protobuf:"bytes,15,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	Stop           *SnapshotStop          `protobuf:"bytes,16,opt,name=stop,proto3" json:"stop,omitempty"`
+	Trip           *SnapshotTrip          `protobuf:"bytes,17,opt,name=trip,proto3" json:"trip,omitempty"`
+	Visits         []*SnapshotVisit       `protobuf:"bytes,18,rep,name=visits,proto3" json:"visits,omitempty"`
+	Pending        *SnapshotHeld          `protobuf:"bytes,19,opt,name=pending,proto3" json:"pending,omitempty"`
+	Held           []*SnapshotHeld        `protobuf:"bytes,20,rep,name=held,proto3" json:"held,omitempty"`
+	Own            *Configure             `protobuf:"bytes,21,opt,name=own,proto3" json:"own,omitempty"`
+	Annotations    map[string]string      `protobuf:"bytes,22,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
@@ -67,13 +88,803 @@ func (x *Snapshot) GetVersion() uint32 {
 	return 0
 }
 
+func (x *Snapshot) GetTimeMs() uint64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *Snapshot) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *Snapshot) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *Snapshot) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Snapshot) GetArrivedAfter() int64 {
+	if x != nil {
+		return x.ArrivedAfter
+	}
+	return 0
+}
+
+func (x *Snapshot) GetSpeedMps() float32 {
+	if x != nil {
+		return x.SpeedMps
+	}
+	return 0
+}
+
+func (x *Snapshot) GetHeadingDegrees() float32 {
+	if x != nil {
+		return x.HeadingDegrees
+	}
+	return 0
+}
+
+func (x *Snapshot) GetAccuracyMetres() float32 {
+	if x != nil {
+		return x.AccuracyMetres
+	}
+	return 0
+}
+
+func (x *Snapshot) GetAltitudeMetres() float32 {
+	if x != nil {
+		return x.AltitudeMetres
+	}
+	return 0
+}
+
+func (x *Snapshot) GetAttributes() []byte {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *Snapshot) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Snapshot) GetOdometerMetres() float64 {
+	if x != nil {
+		return x.OdometerMetres
+	}
+	return 0
+}
+
+func (x *Snapshot) GetFlags() uint32 {
+	if x != nil {
+		return x.Flags
+	}
+	return 0
+}
+
+func (x *Snapshot) GetCandidate() *SnapshotCandidate {
+	if x != nil {
+		return x.Candidate
+	}
+	return nil
+}
+
+func (x *Snapshot) GetStop() *SnapshotStop {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
+func (x *Snapshot) GetTrip() *SnapshotTrip {
+	if x != nil {
+		return x.Trip
+	}
+	return nil
+}
+
+func (x *Snapshot) GetVisits() []*SnapshotVisit {
+	if x != nil {
+		return x.Visits
+	}
+	return nil
+}
+
+func (x *Snapshot) GetPending() *SnapshotHeld {
+	if x != nil {
+		return x.Pending
+	}
+	return nil
+}
+
+func (x *Snapshot) GetHeld() []*SnapshotHeld {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *Snapshot) GetOwn() *Configure {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+func (x *Snapshot) GetAnnotations() map[string]string {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
+// SnapshotCandidate is where a stop may have begun.
+type SnapshotCandidate struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	TimeBefore     int64                  `protobuf:"zigzag64,1,opt,name=time_before,json=timeBefore,proto3" json:"time_before,omitempty"`
+	Longitude      float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude       float64                `protobuf:"fixed64,3,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Offset         int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	Fixes          int32                  `protobuf:"varint,5,opt,name=fixes,proto3" json:"fixes,omitempty"`
+	SumLongitude   float64                `protobuf:"fixed64,6,opt,name=sum_longitude,json=sumLongitude,proto3" json:"sum_longitude,omitempty"`
+	SumLatitude    float64                `protobuf:"fixed64,7,opt,name=sum_latitude,json=sumLatitude,proto3" json:"sum_latitude,omitempty"`
+	DistanceMetres float64                `protobuf:"fixed64,8,opt,name=distance_metres,json=distanceMetres,proto3" json:"distance_metres,omitempty"`
+	MaxSpeedMps    float64                `protobuf:"fixed64,9,opt,name=max_speed_mps,json=maxSpeedMps,proto3" json:"max_speed_mps,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SnapshotCandidate) Reset() {
+	*x = SnapshotCandidate{}
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotCandidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotCandidate) ProtoMessage() {}
+
+func (x *SnapshotCandidate) ProtoReflect() protoreflect.Message {
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotCandidate.ProtoReflect.Descriptor instead.
+func (*SnapshotCandidate) Descriptor() ([]byte, []int) {
+	return file_trackmesh_v1_snapshot_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SnapshotCandidate) GetTimeBefore() int64 {
+	if x != nil {
+		return x.TimeBefore
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetFixes() int32 {
+	if x != nil {
+		return x.Fixes
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetSumLongitude() float64 {
+	if x != nil {
+		return x.SumLongitude
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetSumLatitude() float64 {
+	if x != nil {
+		return x.SumLatitude
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetDistanceMetres() float64 {
+	if x != nil {
+		return x.DistanceMetres
+	}
+	return 0
+}
+
+func (x *SnapshotCandidate) GetMaxSpeedMps() float64 {
+	if x != nil {
+		return x.MaxSpeedMps
+	}
+	return 0
+}
+
+// SnapshotStop is the present stop.
+type SnapshotStop struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StartedBefore int64                  `protobuf:"zigzag64,1,opt,name=started_before,json=startedBefore,proto3" json:"started_before,omitempty"`
+	Longitude     float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude      float64                `protobuf:"fixed64,3,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Inside        *SnapshotEvidence      `protobuf:"bytes,4,opt,name=inside,proto3" json:"inside,omitempty"`
+	Strayed       *SnapshotEvidence      `protobuf:"bytes,5,opt,name=strayed,proto3" json:"strayed,omitempty"`
+	LegMetres     float64                `protobuf:"fixed64,6,opt,name=leg_metres,json=legMetres,proto3" json:"leg_metres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotStop) Reset() {
+	*x = SnapshotStop{}
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotStop) ProtoMessage() {}
+
+func (x *SnapshotStop) ProtoReflect() protoreflect.Message {
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotStop.ProtoReflect.Descriptor instead.
+func (*SnapshotStop) Descriptor() ([]byte, []int) {
+	return file_trackmesh_v1_snapshot_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SnapshotStop) GetStartedBefore() int64 {
+	if x != nil {
+		return x.StartedBefore
+	}
+	return 0
+}
+
+func (x *SnapshotStop) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *SnapshotStop) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *SnapshotStop) GetInside() *SnapshotEvidence {
+	if x != nil {
+		return x.Inside
+	}
+	return nil
+}
+
+func (x *SnapshotStop) GetStrayed() *SnapshotEvidence {
+	if x != nil {
+		return x.Strayed
+	}
+	return nil
+}
+
+func (x *SnapshotStop) GetLegMetres() float64 {
+	if x != nil {
+		return x.LegMetres
+	}
+	return 0
+}
+
+// SnapshotTrip is the present trip.
+type SnapshotTrip struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	StartBefore    int64                  `protobuf:"zigzag64,1,opt,name=start_before,json=startBefore,proto3" json:"start_before,omitempty"`
+	Longitude      float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude       float64                `protobuf:"fixed64,3,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	DistanceMetres float64                `protobuf:"fixed64,4,opt,name=distance_metres,json=distanceMetres,proto3" json:"distance_metres,omitempty"`
+	MaxSpeedMps    float64                `protobuf:"fixed64,5,opt,name=max_speed_mps,json=maxSpeedMps,proto3" json:"max_speed_mps,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SnapshotTrip) Reset() {
+	*x = SnapshotTrip{}
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotTrip) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotTrip) ProtoMessage() {}
+
+func (x *SnapshotTrip) ProtoReflect() protoreflect.Message {
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotTrip.ProtoReflect.Descriptor instead.
+func (*SnapshotTrip) Descriptor() ([]byte, []int) {
+	return file_trackmesh_v1_snapshot_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SnapshotTrip) GetStartBefore() int64 {
+	if x != nil {
+		return x.StartBefore
+	}
+	return 0
+}
+
+func (x *SnapshotTrip) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *SnapshotTrip) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *SnapshotTrip) GetDistanceMetres() float64 {
+	if x != nil {
+		return x.DistanceMetres
+	}
+	return 0
+}
+
+func (x *SnapshotTrip) GetMaxSpeedMps() float64 {
+	if x != nil {
+		return x.MaxSpeedMps
+	}
+	return 0
+}
+
+// SnapshotEvidence is a fix that an event may name.
+type SnapshotEvidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TimeBefore    int64                  `protobuf:"zigzag64,1,opt,name=time_before,json=timeBefore,proto3" json:"time_before,omitempty"`
+	Longitude     float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude      float64                `protobuf:"fixed64,3,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotEvidence) Reset() {
+	*x = SnapshotEvidence{}
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotEvidence) ProtoMessage() {}
+
+func (x *SnapshotEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotEvidence.ProtoReflect.Descriptor instead.
+func (*SnapshotEvidence) Descriptor() ([]byte, []int) {
+	return file_trackmesh_v1_snapshot_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SnapshotEvidence) GetTimeBefore() int64 {
+	if x != nil {
+		return x.TimeBefore
+	}
+	return 0
+}
+
+func (x *SnapshotEvidence) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *SnapshotEvidence) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *SnapshotEvidence) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// SnapshotVisit is a fence that the track is in. Zero times: none.
+type SnapshotVisit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	EnteredMs     int64                  `protobuf:"varint,3,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
+	DwellDueMs    int64                  `protobuf:"varint,4,opt,name=dwell_due_ms,json=dwellDueMs,proto3" json:"dwell_due_ms,omitempty"`
+	ChangesMs     int64                  `protobuf:"varint,5,opt,name=changes_ms,json=changesMs,proto3" json:"changes_ms,omitempty"`
+	Open          bool                   `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
+	Dwelt         bool                   `protobuf:"varint,7,opt,name=dwelt,proto3" json:"dwelt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotVisit) Reset() {
+	*x = SnapshotVisit{}
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotVisit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotVisit) ProtoMessage() {}
+
+func (x *SnapshotVisit) ProtoReflect() protoreflect.Message {
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotVisit.ProtoReflect.Descriptor instead.
+func (*SnapshotVisit) Descriptor() ([]byte, []int) {
+	return file_trackmesh_v1_snapshot_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SnapshotVisit) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SnapshotVisit) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SnapshotVisit) GetEnteredMs() int64 {
+	if x != nil {
+		return x.EnteredMs
+	}
+	return 0
+}
+
+func (x *SnapshotVisit) GetDwellDueMs() int64 {
+	if x != nil {
+		return x.DwellDueMs
+	}
+	return 0
+}
+
+func (x *SnapshotVisit) GetChangesMs() int64 {
+	if x != nil {
+		return x.ChangesMs
+	}
+	return 0
+}
+
+func (x *SnapshotVisit) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *SnapshotVisit) GetDwelt() bool {
+	if x != nil {
+		return x.Dwelt
+	}
+	return false
+}
+
+// SnapshotHeld is a fix that is not applied yet.
+type SnapshotHeld struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	TimeMs         int64                  `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	Longitude      float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude       float64                `protobuf:"fixed64,3,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	SpeedMps       float64                `protobuf:"fixed64,4,opt,name=speed_mps,json=speedMps,proto3" json:"speed_mps,omitempty"`
+	HeadingDegrees float64                `protobuf:"fixed64,5,opt,name=heading_degrees,json=headingDegrees,proto3" json:"heading_degrees,omitempty"`
+	AccuracyMetres float64                `protobuf:"fixed64,6,opt,name=accuracy_metres,json=accuracyMetres,proto3" json:"accuracy_metres,omitempty"`
+	AltitudeMetres float64                `protobuf:"fixed64,7,opt,name=altitude_metres,json=altitudeMetres,proto3" json:"altitude_metres,omitempty"`
+	Attributes     []byte                 `protobuf:"bytes,8,opt,name=attributes,proto3" json:"attributes,omitempty"`
+	Offset         int64                  `protobuf:"varint,9,opt,name=offset,proto3" json:"offset,omitempty"`
+	RecordTimeMs   int64                  `protobuf:"varint,10,opt,name=record_time_ms,json=recordTimeMs,proto3" json:"record_time_ms,omitempty"`
+	ArrivedMs      int64                  `protobuf:"varint,11,opt,name=arrived_ms,json=arrivedMs,proto3" json:"arrived_ms,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SnapshotHeld) Reset() {
+	*x = SnapshotHeld{}
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotHeld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotHeld) ProtoMessage() {}
+
+func (x *SnapshotHeld) ProtoReflect() protoreflect.Message {
+	mi := &file_trackmesh_v1_snapshot_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotHeld.ProtoReflect.Descriptor instead.
+func (*SnapshotHeld) Descriptor() ([]byte, []int) {
+	return file_trackmesh_v1_snapshot_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SnapshotHeld) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetSpeedMps() float64 {
+	if x != nil {
+		return x.SpeedMps
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetHeadingDegrees() float64 {
+	if x != nil {
+		return x.HeadingDegrees
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetAccuracyMetres() float64 {
+	if x != nil {
+		return x.AccuracyMetres
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetAltitudeMetres() float64 {
+	if x != nil {
+		return x.AltitudeMetres
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetAttributes() []byte {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *SnapshotHeld) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetRecordTimeMs() int64 {
+	if x != nil {
+		return x.RecordTimeMs
+	}
+	return 0
+}
+
+func (x *SnapshotHeld) GetArrivedMs() int64 {
+	if x != nil {
+		return x.ArrivedMs
+	}
+	return 0
+}
+
 var File_trackmesh_v1_snapshot_proto protoreflect.FileDescriptor
 
 const file_trackmesh_v1_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x1btrackmesh/v1/snapshot.proto\x12\ftrackmesh.v1\"$\n" +
+	"\x1btrackmesh/v1/snapshot.proto\x12\ftrackmesh.v1\x1a\x16trackmesh/v1/log.proto\"\xb7\a\n" +
 	"\bSnapshot\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversionBBZ@github.com/trackmesh/trackmesh/messages/trackmesh/v1;trackmeshv1b\x06proto3"
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x17\n" +
+	"\atime_ms\x18\x02 \x01(\x06R\x06timeMs\x12\x1c\n" +
+	"\tlongitude\x18\x03 \x01(\x01R\tlongitude\x12\x1a\n" +
+	"\blatitude\x18\x04 \x01(\x01R\blatitude\x12\x16\n" +
+	"\x06offset\x18\x05 \x01(\x03R\x06offset\x12#\n" +
+	"\rarrived_after\x18\x06 \x01(\x12R\farrivedAfter\x12\x1b\n" +
+	"\tspeed_mps\x18\a \x01(\x02R\bspeedMps\x12'\n" +
+	"\x0fheading_degrees\x18\b \x01(\x02R\x0eheadingDegrees\x12'\n" +
+	"\x0faccuracy_metres\x18\t \x01(\x02R\x0eaccuracyMetres\x12'\n" +
+	"\x0faltitude_metres\x18\n" +
+	" \x01(\x02R\x0ealtitudeMetres\x12\x1e\n" +
+	"\n" +
+	"attributes\x18\v \x01(\fR\n" +
+	"attributes\x12\x1a\n" +
+	"\bsequence\x18\f \x01(\x04R\bsequence\x12'\n" +
+	"\x0fodometer_metres\x18\r \x01(\x01R\x0eodometerMetres\x12\x14\n" +
+	"\x05flags\x18\x0e \x01(\rR\x05flags\x12=\n" +
+	"\tcandidate\x18\x0f \x01(\v2\x1f.trackmesh.v1.SnapshotCandidateR\tcandidate\x12.\n" +
+	"\x04stop\x18\x10 \x01(\v2\x1a.trackmesh.v1.SnapshotStopR\x04stop\x12.\n" +
+	"\x04trip\x18\x11 \x01(\v2\x1a.trackmesh.v1.SnapshotTripR\x04trip\x123\n" +
+	"\x06visits\x18\x12 \x03(\v2\x1b.trackmesh.v1.SnapshotVisitR\x06visits\x124\n" +
+	"\apending\x18\x13 \x01(\v2\x1a.trackmesh.v1.SnapshotHeldR\apending\x12.\n" +
+	"\x04held\x18\x14 \x03(\v2\x1a.trackmesh.v1.SnapshotHeldR\x04held\x12)\n" +
+	"\x03own\x18\x15 \x01(\v2\x17.trackmesh.v1.ConfigureR\x03own\x12I\n" +
+	"\vannotations\x18\x16 \x03(\v2'.trackmesh.v1.Snapshot.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\x10AnnotationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb1\x02\n" +
+	"\x11SnapshotCandidate\x12\x1f\n" +
+	"\vtime_before\x18\x01 \x01(\x12R\n" +
+	"timeBefore\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
+	"\blatitude\x18\x03 \x01(\x01R\blatitude\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x03R\x06offset\x12\x14\n" +
+	"\x05fixes\x18\x05 \x01(\x05R\x05fixes\x12#\n" +
+	"\rsum_longitude\x18\x06 \x01(\x01R\fsumLongitude\x12!\n" +
+	"\fsum_latitude\x18\a \x01(\x01R\vsumLatitude\x12'\n" +
+	"\x0fdistance_metres\x18\b \x01(\x01R\x0edistanceMetres\x12\"\n" +
+	"\rmax_speed_mps\x18\t \x01(\x01R\vmaxSpeedMps\"\x80\x02\n" +
+	"\fSnapshotStop\x12%\n" +
+	"\x0estarted_before\x18\x01 \x01(\x12R\rstartedBefore\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
+	"\blatitude\x18\x03 \x01(\x01R\blatitude\x126\n" +
+	"\x06inside\x18\x04 \x01(\v2\x1e.trackmesh.v1.SnapshotEvidenceR\x06inside\x128\n" +
+	"\astrayed\x18\x05 \x01(\v2\x1e.trackmesh.v1.SnapshotEvidenceR\astrayed\x12\x1d\n" +
+	"\n" +
+	"leg_metres\x18\x06 \x01(\x01R\tlegMetres\"\xb8\x01\n" +
+	"\fSnapshotTrip\x12!\n" +
+	"\fstart_before\x18\x01 \x01(\x12R\vstartBefore\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
+	"\blatitude\x18\x03 \x01(\x01R\blatitude\x12'\n" +
+	"\x0fdistance_metres\x18\x04 \x01(\x01R\x0edistanceMetres\x12\"\n" +
+	"\rmax_speed_mps\x18\x05 \x01(\x01R\vmaxSpeedMps\"\x85\x01\n" +
+	"\x10SnapshotEvidence\x12\x1f\n" +
+	"\vtime_before\x18\x01 \x01(\x12R\n" +
+	"timeBefore\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
+	"\blatitude\x18\x03 \x01(\x01R\blatitude\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x03R\x06offset\"\xc3\x01\n" +
+	"\rSnapshotVisit\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12\x1d\n" +
+	"\n" +
+	"entered_ms\x18\x03 \x01(\x03R\tenteredMs\x12 \n" +
+	"\fdwell_due_ms\x18\x04 \x01(\x03R\n" +
+	"dwellDueMs\x12\x1d\n" +
+	"\n" +
+	"changes_ms\x18\x05 \x01(\x03R\tchangesMs\x12\x12\n" +
+	"\x04open\x18\x06 \x01(\bR\x04open\x12\x14\n" +
+	"\x05dwelt\x18\a \x01(\bR\x05dwelt\"\xf6\x02\n" +
+	"\fSnapshotHeld\x12\x17\n" +
+	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
+	"\blatitude\x18\x03 \x01(\x01R\blatitude\x12\x1b\n" +
+	"\tspeed_mps\x18\x04 \x01(\x01R\bspeedMps\x12'\n" +
+	"\x0fheading_degrees\x18\x05 \x01(\x01R\x0eheadingDegrees\x12'\n" +
+	"\x0faccuracy_metres\x18\x06 \x01(\x01R\x0eaccuracyMetres\x12'\n" +
+	"\x0faltitude_metres\x18\a \x01(\x01R\x0ealtitudeMetres\x12\x1e\n" +
+	"\n" +
+	"attributes\x18\b \x01(\fR\n" +
+	"attributes\x12\x16\n" +
+	"\x06offset\x18\t \x01(\x03R\x06offset\x12$\n" +
+	"\x0erecord_time_ms\x18\n" +
+	" \x01(\x03R\frecordTimeMs\x12\x1d\n" +
+	"\n" +
+	"arrived_ms\x18\v \x01(\x03R\tarrivedMsBBZ@github.com/trackmesh/trackmesh/messages/trackmesh/v1;trackmeshv1b\x06proto3"
 
 var (
 	file_trackmesh_v1_snapshot_proto_rawDescOnce sync.Once
@@ -87,16 +898,34 @@ func file_trackmesh_v1_snapshot_proto_rawDescGZIP() []byte {
 	return file_trackmesh_v1_snapshot_proto_rawDescData
 }
 
-var file_trackmesh_v1_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_trackmesh_v1_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_trackmesh_v1_snapshot_proto_goTypes = []any{
-	(*Snapshot)(nil), // 0: trackmesh.v1.Snapshot
+	(*Snapshot)(nil),          // 0: trackmesh.v1.Snapshot
+	(*SnapshotCandidate)(nil), // 1: trackmesh.v1.SnapshotCandidate
+	(*SnapshotStop)(nil),      // 2: trackmesh.v1.SnapshotStop
+	(*SnapshotTrip)(nil),      // 3: trackmesh.v1.SnapshotTrip
+	(*SnapshotEvidence)(nil),  // 4: trackmesh.v1.SnapshotEvidence
+	(*SnapshotVisit)(nil),     // 5: trackmesh.v1.SnapshotVisit
+	(*SnapshotHeld)(nil),      // 6: trackmesh.v1.SnapshotHeld
+	nil,                       // 7: trackmesh.v1.Snapshot.AnnotationsEntry
+	(*Configure)(nil),         // 8: trackmesh.v1.Configure
 }
 var file_trackmesh_v1_snapshot_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1,  // 0: trackmesh.v1.Snapshot.candidate:type_name -> trackmesh.v1.SnapshotCandidate
+	2,  // 1: trackmesh.v1.Snapshot.stop:type_name -> trackmesh.v1.SnapshotStop
+	3,  // 2: trackmesh.v1.Snapshot.trip:type_name -> trackmesh.v1.SnapshotTrip
+	5,  // 3: trackmesh.v1.Snapshot.visits:type_name -> trackmesh.v1.SnapshotVisit
+	6,  // 4: trackmesh.v1.Snapshot.pending:type_name -> trackmesh.v1.SnapshotHeld
+	6,  // 5: trackmesh.v1.Snapshot.held:type_name -> trackmesh.v1.SnapshotHeld
+	8,  // 6: trackmesh.v1.Snapshot.own:type_name -> trackmesh.v1.Configure
+	7,  // 7: trackmesh.v1.Snapshot.annotations:type_name -> trackmesh.v1.Snapshot.AnnotationsEntry
+	4,  // 8: trackmesh.v1.SnapshotStop.inside:type_name -> trackmesh.v1.SnapshotEvidence
+	4,  // 9: trackmesh.v1.SnapshotStop.strayed:type_name -> trackmesh.v1.SnapshotEvidence
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_trackmesh_v1_snapshot_proto_init() }
@@ -104,13 +933,14 @@ func file_trackmesh_v1_snapshot_proto_init() {
 	if File_trackmesh_v1_snapshot_proto != nil {
 		return
 	}
+	file_trackmesh_v1_log_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trackmesh_v1_snapshot_proto_rawDesc), len(file_trackmesh_v1_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
