@@ -1,0 +1,136 @@
+package actors
+
+import (
+	"fmt"
+
+	"github.com/trackmesh/trackmesh/broker"
+	"github.com/trackmesh/trackmesh/track"
+)
+
+// Headers that HTTP ingest puts on a record so that a repeated request makes nothing.
+const (
+	HeaderProducer = "producer"
+	HeaderSequence = "sequence"
+)
+
+// begin takes the next batch from the inbox and sends each record to its track.
+func (p *partition) begin() {
+	b := p.inbox[0]
+	p.inbox[0] = nil
+	p.inbox = p.inbox[1:]
+	p.feed.taken(b.bytes)
+	p.current = b
+	now := p.opts.Now().UnixMilli()
+	for i := range b.records {
+		rec := &b.records[i]
+		switch {
+		case b.stream == broker.Commands:
+			p.command(rec, now)
+		case p.repeated(rec, now):
+			p.tally.outcomes["repeated"]++
+		default:
+			p.observation(rec, now)
+		}
+	}
+	p.mark()
+}
+
+// observation decodes an input record and sends the fix to its track's actor.
+func (p *partition) observation(rec *broker.Record, now int64) {
+	m := p.fixes.next()
+	m.record = rec
+	reason, detail := p.decode(rec, now, &m.fix)
+	if reason != "" {
+		p.refuse(rec, reason, detail)
+		return
+	}
+	if p.tally.oldest == 0 || rec.Timestamp < p.tally.oldest {
+		p.tally.oldest = rec.Timestamp
+	}
+	if p.host.home != nil && p.host.home(m.fix.Vehicle) != p.id {
+		p.tally.misplaced++
+	}
+	m.before = p.clock.event
+	p.clock.observe(m.fix.Time, now)
+	m.clock = p.clock.event
+	e := p.table.byVehicle[m.fix.Vehicle]
+	if e == nil {
+		e = p.table.add(m.fix.Vehicle, track.New(m.fix.Vehicle))
+	}
+	p.send(e, m, now)
+}
+
+// decode keeps a record on which the decoder panics from stopping the partition.
+func (p *partition) decode(rec *broker.Record, now int64, fix *track.Fix) (reason, detail string) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.host.metrics.panics.Inc()
+			p.log.Error("decoder panicked", "offset", rec.Offset, "err", fmt.Sprint(r), "stack", stack())
+			reason, detail = "unparsable", "the decoder failed on it; please report this record"
+		}
+	}()
+	return p.decoder.Decode(rec, now, fix)
+}
+
+// repeated reports whether an ingest client has sent the record before.
+func (p *partition) repeated(rec *broker.Record, now int64) bool {
+	id, ok := rec.Header(HeaderProducer)
+	if !ok {
+		return false
+	}
+	value, _ := rec.Header(HeaderSequence)
+	sequence, err := parseUint(value)
+	if err != nil {
+		return false
+	}
+	known, seen := p.at.producers[string(id)]
+	if seen && sequence <= known.sequence {
+		return true
+	}
+	p.at.producers[string(id)] = producer{sequence: sequence, seenAt: now}
+	return false
+}
+
+// refuse makes a dead letter of an input record.
+func (p *partition) refuse(rec *broker.Record, reason, detail string) {
+	p.tally.dead[reason]++
+	p.tally.outcomes["dead"]++
+	p.pending.dead(rec, p.host.layout, reason, detail)
+}
+
+// advance moves the partition's position past a batch whose tracks are done.
+func (p *partition) advance(b *batch) {
+	if b.stream == broker.Commands {
+		p.at.command = b.next
+	} else {
+		p.at.input, p.at.inputEnd = b.next, b.end
+	}
+	p.pending.progress = true
+	if p.pending.since.IsZero() {
+		p.pending.since = p.opts.Now()
+	}
+	p.fixes.reset()
+}
+
+// collect encodes what the tracks put out since the last call; their memory is used again.
+func (p *partition) collect() {
+	for i := range p.out.Events {
+		p.at.events++
+		p.tally.events[p.out.Events[i].Type]++
+		p.pending.event(&p.out.Events[i], p.host.layout, p.id, p.at.events)
+	}
+	for i := range p.out.Documents {
+		d := &p.out.Documents[i]
+		switch {
+		case p.opts.History == HistoryOff:
+		case p.opts.History == HistoryInFences && !d.Inside:
+			p.tally.outcomes["filtered"]++
+		default:
+			p.pending.document(d, p.host.layout, p.id)
+		}
+	}
+	if len(p.out.Events) > 0 && p.pending.since.IsZero() {
+		p.pending.since = p.opts.Now()
+	}
+	p.out.Reset()
+}

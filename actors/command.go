@@ -1,0 +1,50 @@
+package actors
+
+import (
+	"strconv"
+
+	"github.com/trackmesh/trackmesh/broker"
+	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
+)
+
+// command sends a durable message to its track. One for a vehicle that nobody has seen makes nothing but a count: a
+// message cannot make a track.
+func (p *partition) command(rec *broker.Record, now int64) {
+	cmd := &trackmeshv1.Command{}
+	if err := cmd.UnmarshalVT(rec.Value); err != nil {
+		p.refuse(rec, "unparsable", "not a Command: "+err.Error())
+		return
+	}
+	if p.applied(cmd.GetIdempotencyKey(), rec) {
+		p.tally.outcomes["command_repeated"]++
+		return
+	}
+	e := p.table.byVehicle[cmd.GetVehicle()]
+	if e == nil {
+		p.tally.outcomes["command_unknown_vehicle"]++
+		return
+	}
+	p.send(e, &commandMessage{command: cmd, record: rec}, now)
+}
+
+// applied notes an idempotency key in the next commit and reports whether it was there already.
+func (p *partition) applied(key string, rec *broker.Record) bool {
+	if key == "" {
+		return false
+	}
+	if _, ok := p.keys[key]; ok {
+		return true
+	}
+	p.keys[key] = rec.Timestamp
+	p.pending.add(broker.State, p.id, p.pending.text(commandKeyPrefix+key), []byte{1}, 0)
+	oldest := rec.Timestamp - producersKept.Milliseconds()
+	for k, at := range p.keys {
+		if at < oldest {
+			delete(p.keys, k)
+			p.pending.add(broker.State, p.id, p.pending.text(commandKeyPrefix+k), nil, 0)
+		}
+	}
+	return false
+}
+
+func parseUint(b []byte) (uint64, error) { return strconv.ParseUint(string(b), 10, 64) }

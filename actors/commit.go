@@ -1,0 +1,116 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/trackmesh/trackmesh/broker"
+	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
+)
+
+// producersKept is how long the sequence of an ingest client is remembered after its last record.
+const producersKept = 24 * time.Hour
+
+// shouldCommit reports whether something waits and is old or large enough.
+func (p *partition) shouldCommit() bool {
+	if !p.somethingPending() {
+		return false
+	}
+	return p.stopping != nil || p.pending.bytes() >= p.opts.MaxPendingBytes ||
+		p.opts.Now().Sub(p.pending.since) >= p.host.commitInterval()
+}
+
+func (p *partition) somethingPending() bool {
+	return p.pending.progress || len(p.pending.records) > 0 || len(p.table.dirty) > 0
+}
+
+// commit writes everything that the partition made since its last commit, the snapshots of the tracks that it changed, and
+// its checkpoint, as one transaction. It runs off the lane, which answers queries but takes no input meanwhile.
+func (p *partition) commit() {
+	p.phase = committing
+	now := p.opts.Now()
+	for _, e := range p.table.dirty {
+		p.snapshot(e)
+	}
+	p.table.dirty = p.table.dirty[:0]
+	p.checkpoint(now)
+	records, claim, host, self := p.pending.records, p.claim, p.host, p.context.Self()
+	host.commits.Go(func() {
+		started := time.Now()
+		err := claim.Commit(host.ctx, records)
+		host.opts.System.Root.Send(self, &committed{err: err, took: time.Since(started)})
+	})
+}
+
+// snapshot appends the track's state, or a tombstone when it was forgotten.
+func (p *partition) snapshot(e *entry) {
+	e.dirty = false
+	if e.track.Forgotten() {
+		p.pending.add(broker.State, p.id, p.pending.text(e.vehicle), nil, 0)
+		p.forget(e)
+		return
+	}
+	start := len(p.pending.buf)
+	p.pending.buf = p.shots.Append(p.pending.buf, e.track)
+	value := p.pending.take(start)
+	p.pending.add(broker.State, p.id, p.pending.text(e.vehicle), value, 0)
+}
+
+func (p *partition) checkpoint(now time.Time) {
+	cp := &trackmeshv1.Checkpoint{
+		Version:      stateVersion,
+		Term:         p.claim.Term(),
+		InputTopicId: p.host.layout.InputID,
+		InputOffset:  p.at.input, CommandOffset: p.at.command,
+		FenceVersion: p.env.Fences.Version(),
+		EventClockMs: p.clock.base, WallClockMs: p.clock.wall,
+		EventCounter: p.at.events,
+	}
+	if p.clock.event > p.clock.base { // the quiet clock fired something: go on from there
+		cp.EventClockMs, cp.WallClockMs = p.clock.event, now.UnixMilli()
+	}
+	oldest := now.Add(-producersKept).UnixMilli()
+	for id, pr := range p.at.producers {
+		if pr.seenAt < oldest {
+			delete(p.at.producers, id)
+			continue
+		}
+		cp.Producers = append(cp.Producers, &trackmeshv1.Producer{Id: id, Sequence: pr.sequence, SeenMs: pr.seenAt})
+	}
+	start := len(p.pending.buf)
+	size := cp.SizeVT()
+	p.pending.buf = append(p.pending.buf, make([]byte, size)...)
+	if _, err := cp.MarshalToSizedBufferVT(p.pending.buf[start:]); err != nil {
+		panic(err) // the buffer has the size that it asked for
+	}
+	value := p.pending.take(start)
+	p.pending.add(broker.State, p.id, p.pending.text(broker.CheckpointKey), value, 0)
+}
+
+// afterCommit goes on, or stops the partition when its claim is lost.
+func (p *partition) afterCommit(m *committed) {
+	if m.err != nil {
+		p.fail(m.err)
+		return
+	}
+	now := p.opts.Now()
+	p.host.metrics.commits.Observe(m.took.Seconds())
+	p.tally.flush(p.host.metrics, now.UnixMilli())
+	p.pending.reset()
+	p.resolve()
+	p.report(now)
+	p.phase = free
+	p.goOn()
+}
+
+// resumePosition takes over where the last commit left off.
+func (p *partition) resumePosition(r *restored) {
+	cp := r.checkpoint
+	p.at = position{
+		input: cp.GetInputOffset(), command: cp.GetCommandOffset(), events: cp.GetEventCounter(), producers: map[string]producer{},
+	}
+	for _, pr := range cp.GetProducers() {
+		p.at.producers[pr.GetId()] = producer{sequence: pr.GetSequence(), seenAt: pr.GetSeenMs()}
+	}
+	p.clock = clock{event: cp.GetEventClockMs(), base: cp.GetEventClockMs(), wall: cp.GetWallClockMs()}
+	p.keys = r.keys
+}

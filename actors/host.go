@@ -1,0 +1,188 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/trackmesh/trackmesh/broker"
+)
+
+// maxCommitsPerSecond is how many commits a node makes at most: above, each partition's interval stretches.
+const maxCommitsPerSecond = 100
+
+// tickInterval is how often each partition looks at the time.
+const tickInterval = 50 * time.Millisecond
+
+// Host runs the partitions that this node owns. Start and Stop of a partition may be called in any order and at any time;
+// they return at once, and the work is done by the partition's runner.
+type Host struct {
+	opts    Options
+	layout  broker.Layout
+	metrics *metrics
+	reader  broker.Reader
+	pump    *pump
+	home    func(vehicle string) int32
+
+	ctx     context.Context // ends when the host is closed hard
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // pump, ticker
+	commits sync.WaitGroup // commits under way
+
+	fencesMoved broadcast // a partition adopted newer fences
+
+	mu      sync.Mutex
+	runners map[int32]*runner // guarded by mu
+	closed  bool              // guarded by mu
+}
+
+// NewHost makes a host that runs nothing yet.
+func NewHost(opts Options, partitioner broker.Partitioner) (*Host, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	reader, err := opts.Log.NewReader(broker.ReaderOptions{Name: "input"})
+	if err != nil {
+		return nil, fmt.Errorf("opening the input's reader: %w", err)
+	}
+	h := &Host{opts: opts, layout: opts.Log.Layout(), metrics: newMetrics(opts.Registerer), reader: reader, runners: map[int32]*runner{}}
+	h.home = func(vehicle string) int32 { return partitioner([]byte(vehicle), h.layout.Partitions) }
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.pump = newPump(reader, opts.System, opts.Logger)
+	h.work.Go(func() { h.pump.run(h.ctx) })
+	h.work.Go(h.ticks)
+	return h, nil
+}
+
+// Home is the partition that a vehicle's records belong to.
+func (h *Host) Home(vehicle string) int32 { return h.home(vehicle) }
+
+// Start runs a partition here until Stop. It is started already: nothing.
+func (h *Host) Start(p int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.runners[p] != nil {
+		return
+	}
+	r := newRunner(h, p)
+	h.runners[p] = r
+	go r.run()
+}
+
+// Stop commits what a partition has pending and lets it go. It returns when that is done, or ctx ends.
+func (h *Host) Stop(ctx context.Context, p int32) error {
+	h.mu.Lock()
+	r := h.runners[p]
+	delete(h.runners, p)
+	h.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	return r.stop(ctx)
+}
+
+// Close stops all partitions, each with a last commit while ctx lasts, and then everything else. Idempotent.
+func (h *Host) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	var owned []int32
+	for p := range h.runners {
+		owned = append(owned, p)
+	}
+	h.mu.Unlock()
+	errs := make(chan error, len(owned))
+	for _, p := range owned {
+		go func() { errs <- h.Stop(ctx, p) }()
+	}
+	var first error
+	for range owned {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	h.cancel()
+	h.work.Wait()
+	h.commits.Wait()
+	h.reader.Close()
+	return first
+}
+
+// ticks sends the time to every partition.
+func (h *Host) ticks() {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	message := &tickMessage{}
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-ticker.C:
+			for _, r := range h.running() {
+				if pid := r.pid.Load(); pid != nil {
+					h.opts.System.Root.Send(pid, message)
+				}
+			}
+			h.count()
+		}
+	}
+}
+
+func (h *Host) running() []*runner {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rs := make([]*runner, 0, len(h.runners))
+	for _, r := range h.runners {
+		rs = append(rs, r)
+	}
+	return rs
+}
+
+// commitInterval stretches with the number of partitions, so that a node stays under maxCommitsPerSecond.
+func (h *Host) commitInterval() time.Duration {
+	h.mu.Lock()
+	n := len(h.runners)
+	h.mu.Unlock()
+	return max(h.opts.CommitInterval, time.Duration(n)*time.Second/maxCommitsPerSecond)
+}
+
+// Status says how each partition of this node is, in order of its number.
+func (h *Host) Status() []PartitionStatus {
+	var all []PartitionStatus
+	for _, r := range h.running() {
+		all = append(all, r.status())
+	}
+	slices.SortFunc(all, func(a, b PartitionStatus) int { return int(a.Partition - b.Partition) })
+	return all
+}
+
+func (h *Host) observeLag(p int32, lag int64) {
+	h.metrics.lag.WithLabelValues(strconv.Itoa(int(p))).Set(float64(lag))
+}
+
+func (h *Host) count() {
+	states := map[string]int{"claiming": 0, "recovering": 0, "running": 0, "stopped": 0}
+	tracks := 0
+	for _, s := range h.Status() {
+		states[s.State]++
+		tracks += s.Tracks
+	}
+	for state, n := range states {
+		h.metrics.partitions.WithLabelValues(state).Set(float64(n))
+	}
+	h.metrics.tracks.Set(float64(tracks))
+}
+
+// runningPID returns the actor of a partition that runs here, or nil.
+func (h *Host) runningPID(p int32) *actor.PID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.runners[p]; r != nil {
+		return r.pid.Load()
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package actors
+
+import (
+	"context"
+	"errors"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/trackmesh/trackmesh/broker"
+	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
+	"github.com/trackmesh/trackmesh/track"
+)
+
+// ErrNotHere: the vehicle's partition does not run on this node.
+var ErrNotHere = errors.New("the vehicle's partition does not run on this node")
+
+// Path is a vehicle's fixes in memory with from ≤ time < to (UTC ms), the newest limit of them, oldest first. The path is
+// whole from since on. known is false for a vehicle that the partition has never seen.
+func (h *Host) Path(ctx context.Context, vehicle string, from, to int64, limit int) (points []track.PathPoint, since int64, known bool, err error) {
+	pid := h.runningPID(h.home(vehicle))
+	if pid == nil {
+		return nil, 0, false, ErrNotHere
+	}
+	reply := make(chan pathAnswer, 1)
+	h.opts.System.Root.Send(pid, &pathQuery{vehicle: vehicle, from: from, to: to, limit: limit, reply: reply})
+	select {
+	case a := <-reply:
+		return a.points, a.since, a.known, nil
+	case <-ctx.Done():
+		return nil, 0, false, context.Cause(ctx)
+	}
+}
+
+// Send makes a message to a track durable and returns its place in the commands' topic.
+func (h *Host) Send(ctx context.Context, cmd *trackmeshv1.Command) (partition int32, offset int64, err error) {
+	value, err := cmd.MarshalVT()
+	if err != nil {
+		return 0, 0, err
+	}
+	p := h.home(cmd.GetVehicle())
+	offsets, err := h.opts.Log.Produce(ctx, []broker.Record{{Stream: broker.Commands, Partition: p, Key: []byte(cmd.GetVehicle()), Value: value}})
+	if err != nil {
+		return 0, 0, err
+	}
+	return p, offsets[0], nil
+}
+
+// AwaitApplied returns when the command at an offset is applied and committed.
+func (h *Host) AwaitApplied(ctx context.Context, p int32, offset int64) error {
+	pid := h.runningPID(p)
+	if pid == nil {
+		return ErrNotHere
+	}
+	return h.await(ctx, pid, offset)
+}
+
+func (h *Host) await(ctx context.Context, pid *actor.PID, offset int64) error {
+	done := make(chan error, 1)
+	h.opts.System.Root.Send(pid, &applyWaiter{offset: offset, done: done})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// AwaitFences returns when every partition of this node works with the fences of a version, or a newer one.
+func (h *Host) AwaitFences(ctx context.Context, version int64) error {
+	return h.fencesMoved.until(ctx, func() bool {
+		for _, s := range h.Status() {
+			if s.State == "running" && s.FenceVersion < version {
+				return false
+			}
+		}
+		return true
+	})
+}

@@ -1,0 +1,85 @@
+package actors
+
+import "time"
+
+// tick is what a partition does when time goes by.
+func (p *partition) tick() {
+	if p.phase != free {
+		return
+	}
+	now := p.opts.Now()
+	if p.opts.QuietClock && p.caughtUp() {
+		p.clock.elapse(now.UnixMilli())
+	}
+	if p.table.nextDue(p.clock.event) != nil {
+		p.mark()
+		return
+	}
+	p.publish()
+	p.sweep(now)
+	p.report(now)
+	p.goOn()
+}
+
+// caughtUp reports whether the partition has handled every record that it knows of.
+func (p *partition) caughtUp() bool { return len(p.inbox) == 0 && p.at.input >= p.at.inputEnd }
+
+// fireTimers ticks each track whose timer the event clock has reached. It runs on the lane when no message is on its way
+// to a track, so it need not go through their mailboxes.
+func (p *partition) fireTimers() {
+	p.env.EventClock, p.env.ClockBefore = p.clock.event, p.clock.event
+	for {
+		e := p.table.nextDue(p.clock.event)
+		if e == nil {
+			return
+		}
+		e.track.Tick(&p.env, &p.out)
+		due, wasDue := e.due, e.heapAt >= 0
+		p.table.touch(&p.env, e)
+		if wasDue && e.heapAt >= 0 && e.due <= due && e.due <= p.clock.event {
+			panic("track " + e.vehicle + " is due again at once: its timer did not fire")
+		}
+	}
+}
+
+// sweep stops the actors of tracks that had no message for long; their state stays in the table. It runs between batches
+// only, with nothing on its way to them: a message to a stopped actor would be lost.
+func (p *partition) sweep(now time.Time) {
+	if now.Sub(p.swept) < p.opts.IdleAfter/10 {
+		return
+	}
+	p.swept = now
+	before := now.Add(-p.opts.IdleAfter).UnixMilli()
+	for _, e := range p.table.byVehicle {
+		if e.pid != nil && e.usedAt < before {
+			p.stopActor(e)
+		}
+	}
+}
+
+func (p *partition) stopActor(e *entry) {
+	p.context.Stop(e.pid)
+	e.pid = nil
+	p.host.metrics.live.Dec()
+}
+
+// forget removes a track that was told to go, or was silent for very long.
+func (p *partition) forget(e *entry) {
+	if e.pid != nil {
+		p.stopActor(e)
+	}
+	p.table.remove(e)
+	if !e.published {
+		p.removeUnseen(e)
+	}
+	p.dropView(e.vehicle)
+}
+
+func (p *partition) removeUnseen(e *entry) {
+	for i, u := range p.table.unseen {
+		if u == e {
+			p.table.unseen = append(p.table.unseen[:i], p.table.unseen[i+1:]...)
+			return
+		}
+	}
+}

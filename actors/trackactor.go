@@ -1,0 +1,106 @@
+package actors
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/trackmesh/trackmesh/broker"
+	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
+	"github.com/trackmesh/trackmesh/track"
+)
+
+// trackActor holds one vehicle. It runs on its partition's lane and appends its output to the partition's open commit.
+type trackActor struct {
+	partition *partition
+	entry     *entry
+}
+
+// Messages to a track's actor.
+type (
+	fixMessage struct {
+		fix    track.Fix
+		clock  int64 // the partition's event clock with this fix
+		before int64 // and without it
+		record *broker.Record
+	}
+	commandMessage struct {
+		command *trackmeshv1.Command
+		record  *broker.Record
+	}
+)
+
+// Receive handles one message, or undoes it.
+func (a *trackActor) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *fixMessage:
+		a.partition.observe(a.entry, m)
+	case *commandMessage:
+		a.partition.apply(a.entry, m)
+	}
+}
+
+// send gives a message to the track's actor, which it starts when the track was idle.
+func (p *partition) send(e *entry, message any, now int64) {
+	if e.pid == nil {
+		a := &trackActor{partition: p, entry: e}
+		e.pid = p.context.Spawn(actor.PropsFromProducer(func() actor.Actor { return a }, actor.WithDispatcher(p.lane), actor.WithSupervisor(stopOnFailure)))
+		p.host.metrics.live.Inc()
+	}
+	e.usedAt = now
+	p.context.Send(e.pid, message)
+}
+
+// stopOnFailure is never Restart: a restarted actor is empty, and its remaining messages would run after the batch's marker.
+var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
+
+func (p *partition) observe(e *entry, m *fixMessage) {
+	p.env.EventClock, p.env.ClockBefore = m.clock, m.before
+	outcome := track.Accepted
+	ok := p.undoing(e, m.record, func() {
+		if p.opts.BeforeObserve != nil {
+			p.opts.BeforeObserve(&m.fix)
+		}
+		outcome = e.track.Observe(&p.env, &m.fix, &p.out)
+	})
+	if ok {
+		p.tally.outcomes[outcome.String()]++
+	}
+}
+
+func (p *partition) apply(e *entry, m *commandMessage) {
+	p.env.EventClock, p.env.ClockBefore = p.clock.event, p.clock.event
+	if p.undoing(e, m.record, func() { e.track.Apply(&p.env, m.command, &p.out) }) {
+		p.tally.outcomes["command"]++
+	}
+}
+
+// undoing runs fn on the track. When it panics, the track and the output are as before, the record is a dead letter, and
+// false is returned: one bad message costs no other vehicle anything.
+func (p *partition) undoing(e *entry, rec *broker.Record, fn func()) (ok bool) {
+	e.track.CopyTo(&p.saved)
+	mark := p.out.Mark()
+	defer func() {
+		if r := recover(); r != nil {
+			p.saved.CopyTo(e.track)
+			p.out.Rewind(mark)
+			p.host.metrics.panics.Inc()
+			p.log.Error("track panicked; its message became a dead letter", "vehicle", e.vehicle, "offset", rec.Offset, "err", fmt.Sprint(r), "stack", stack())
+			p.refuse(rec, "internal", fmt.Sprint(r))
+		}
+	}()
+	fn()
+	p.table.touch(&p.env, e)
+	return true
+}
+
+// panicError is a panic that escaped from a partition's own code.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+
+func stack() string { return string(debug.Stack()) }
