@@ -76,7 +76,7 @@ func workloads() []workload {
 }
 
 func (w *workload) features() [][]byte {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable
+	r := rand.New(rand.NewPCG(1, 2))
 	out := make([][]byte, w.fences)
 	for i := range out {
 		out[i] = w.feature(r, w.area.place(r))
@@ -103,7 +103,7 @@ func build(tb testing.TB, features [][]byte) *fence.Set {
 
 // drive is where vehicles are, and where they are 5 s later at 15 m/s.
 func (w *workload) drive() (from, to []geo.Point) {
-	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // repeatable
+	r := rand.New(rand.NewPCG(3, 4))
 	for range w.vehicles {
 		a := w.area.place(r)
 		from, to = append(from, a), append(to, geo.Destination(a, 360*r.Float64(), 75))
@@ -169,6 +169,7 @@ func BenchmarkStep(b *testing.B) {
 }
 
 func report(b *testing.B, megabytes float64, found int) {
+	b.Helper()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
 	b.ReportMetric(float64(found)/float64(b.N), "fences/step")
 	b.ReportMetric(megabytes, "MB")
@@ -197,7 +198,7 @@ func BenchmarkBuild(b *testing.B) {
 func BenchmarkEdit(b *testing.B) {
 	w := workloads()[2]
 	set := build(b, w.features())
-	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // repeatable
+	r := rand.New(rand.NewPCG(5, 6))
 	var edits []fence.Change
 	for i := range 1000 {
 		f, err := fence.Parse("fence-"+strconv.Itoa(r.IntN(w.fences)), w.feature(r, w.area.place(r)), int64(w.fences+i))

@@ -43,26 +43,26 @@ func (h *history) between(from, to int) (ids []string, ok bool) {
 	return slices.Clone(h.changed[from-h.first : to-h.first]), true
 }
 
-// Diff tells two sets apart: the fences of new that are not in old or have another version there, and those of old that are
-// not in new; both by ascending id. It costs as much as changed, when new was derived from old by not too many changes, else
-// a walk through both.
-func Diff(old, new *Set) (changed, removed []*Fence) {
-	if old == new {
+// Diff tells two sets apart: the fences of after that are not in before or have another version there, and those of before
+// that are not in after; both by ascending id. It costs as much as changed when after was derived from before by not too
+// many changes, else a walk through both.
+func Diff(before, after *Set) (changed, removed []*Fence) {
+	if before == after {
 		return nil, nil
 	}
-	if old.history == new.history {
-		if ids, ok := old.history.between(old.place, new.place); ok && len(ids) < (old.Len()+new.Len())/4+16 {
-			return diffOf(old, new, ids)
+	if before.history == after.history {
+		if ids, ok := before.history.between(before.place, after.place); ok && len(ids) < (before.Len()+after.Len())/4+16 {
+			return diffOf(before, after, ids)
 		}
 	}
-	return diffAll(old, new)
+	return diffAll(before, after)
 }
 
-func diffOf(old, new *Set, ids []string) (changed, removed []*Fence) {
+func diffOf(before, after *Set, ids []string) (changed, removed []*Fence) {
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		o, had := old.Get(id)
-		n, has := new.Get(id)
+		o, had := before.Get(id)
+		n, has := after.Get(id)
 		switch {
 		case has && (!had || o.Version != n.Version):
 			changed = append(changed, n)
@@ -73,14 +73,14 @@ func diffOf(old, new *Set, ids []string) (changed, removed []*Fence) {
 	return changed, removed
 }
 
-func diffAll(old, new *Set) (changed, removed []*Fence) {
-	olds := make([]*Fence, 0, old.Len())
-	old.All("", func(f *Fence) bool {
+func diffAll(before, after *Set) (changed, removed []*Fence) {
+	olds := make([]*Fence, 0, before.Len())
+	before.All("", func(f *Fence) bool {
 		olds = append(olds, f)
 		return true
 	})
 	i := 0
-	new.All("", func(n *Fence) bool {
+	after.All("", func(n *Fence) bool {
 		for i < len(olds) && strings.Compare(olds[i].ID, n.ID) < 0 {
 			removed = append(removed, olds[i])
 			i++

@@ -163,9 +163,9 @@ func (c *coordinateReader) close(depth int) {
 	switch {
 	case g.kind < polygon:
 	case depth == 1:
-		g.ringEnds = append(g.ringEnds, uint32(len(g.points))) //nolint:gosec // bounded by the input
+		g.ringEnds = append(g.ringEnds, uint32(len(g.points)))
 	case depth == 2:
-		g.polygonEnds = append(g.polygonEnds, uint32(len(g.ringEnds))) //nolint:gosec // bounded by the input
+		g.polygonEnds = append(g.polygonEnds, uint32(len(g.ringEnds)))
 	}
 }
 
@@ -223,8 +223,8 @@ func (c *coordinateReader) refuse(reason string) error {
 
 // refused turns a shape's refusal into one with the pointer to the vertex.
 func (g *geometry) refused(err error, prefix string) error {
-	var se *geo.ShapeError
-	if !errors.As(err, &se) {
+	se, ok := errors.AsType[*geo.ShapeError](err)
+	if !ok {
 		return err
 	}
 	p := prefix + "/coordinates"

@@ -171,16 +171,14 @@ func (p *parser) shape() error {
 
 // asParseError undoes the wrapping by which jx carries an error out of its callbacks.
 func asParseError(err error) error {
-	var pe *ParseError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*ParseError](err); ok {
 		return pe
 	}
 	return &ParseError{Ring: -1, Vertex: -1, Reason: "not JSON: " + err.Error(), Err: err}
 }
 
 func prefixed(err error, pointer string) error {
-	var pe *ParseError
-	if errors.As(asParseError(err), &pe) {
+	if pe, ok := errors.AsType[*ParseError](asParseError(err)); ok {
 		pe.Pointer = pointer + pe.Pointer
 		return pe
 	}

@@ -17,7 +17,7 @@ var zones sync.Map // name → *time.Location
 
 func loadZone(name string) (*time.Location, error) {
 	if z, ok := zones.Load(name); ok {
-		return z.(*time.Location), nil //nolint:forcetypeassert,revive // only put below
+		return z.(*time.Location), nil
 	}
 	z, err := time.LoadLocation(name)
 	if err != nil {

@@ -2,6 +2,7 @@ package fence_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -96,13 +97,13 @@ func compare(t *rapid.T, r *rand.Rand, set *fence.Set, m model, scene geo.Point)
 
 func TestTheIndexEqualsBruteForceThroughAnyEdits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)) //nolint:gosec // repeatable
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		scene := rapid.SampledFrom(scenes).Draw(t, "scene")
 		set, m := fence.NewSet(), model{}
 		first, firstModel := set, model{}
 		version := int64(0)
 		for range rapid.IntRange(1, 6).Draw(t, "batches") {
-			old, before := set, maps(m)
+			old, before := set, maps.Clone(m)
 			var changes []fence.Change
 			for range rapid.IntRange(0, 40).Draw(t, "changes") {
 				id := "f" + strconv.Itoa(r.IntN(60))
@@ -138,16 +139,8 @@ func TestTheIndexEqualsBruteForceThroughAnyEdits(t *testing.T) {
 	})
 }
 
-func maps(m model) model {
-	out := model{}
-	for id, f := range m {
-		out[id] = f
-	}
-	return out
-}
-
-func requireDiff(t *rapid.T, old, new *fence.Set, before, after model) {
-	changed, removed := fence.Diff(old, new)
+func requireDiff(t *rapid.T, from, to *fence.Set, before, after model) {
+	changed, removed := fence.Diff(from, to)
 	require.Equal(t, after.ids(func(f *fence.Fence) bool {
 		o, ok := before[f.ID]
 		return !ok || o.Version != f.Version
@@ -158,10 +151,10 @@ func requireDiff(t *rapid.T, old, new *fence.Set, before, after model) {
 	}), idsOf(removed))
 }
 
-func mustParse(t testing.TB, id string, feature []byte, version int64) *fence.Fence {
-	t.Helper()
+func mustParse(tb testing.TB, id string, feature []byte, version int64) *fence.Fence {
+	tb.Helper()
 	f, err := fence.Parse(id, feature, version)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return f
 }
 
@@ -208,7 +201,7 @@ func TestAFenceThatFollowsAVehicleIsNowhereUntilPlaced(t *testing.T) {
 }
 
 func TestSetsAreReadWhileOthersAreDerived(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // repeatable
+	r := rand.New(rand.NewPCG(9, 9))
 	set := fence.NewSet()
 	for i := range 300 {
 		id := strconv.Itoa(i)
@@ -231,7 +224,7 @@ func TestSetsAreReadWhileOthersAreDerived(t *testing.T) {
 }
 
 func TestSearchesAllocateNothing(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // repeatable
+	r := rand.New(rand.NewPCG(9, 9))
 	set := fence.NewSet()
 	for i := range 100 {
 		id := strconv.Itoa(i)

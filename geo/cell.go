@@ -4,12 +4,12 @@ import "github.com/mmcloughlin/geohash"
 
 // Geohash is the cell of a point: precision 1..12 characters.
 func Geohash(p Point, precision int) string {
-	return geohash.EncodeWithPrecision(cellLat(p), NormalizeLon(p.Lon), uint(precision)) //nolint:gosec // 1..12
+	return geohash.EncodeWithPrecision(cellLat(p), NormalizeLon(p.Lon), uint(precision))
 }
 
 // GeohashInt is the cell of a point as the integer of its 5 × precision bits: precision 1..12.
 func GeohashInt(p Point, precision int) uint64 {
-	return geohash.EncodeIntWithPrecision(cellLat(p), NormalizeLon(p.Lon), uint(5*precision)) //nolint:gosec // 5..60
+	return geohash.EncodeIntWithPrecision(cellLat(p), NormalizeLon(p.Lon), uint(5*precision))
 }
 
 // cellLat keeps the north pole from being taken for the south pole's cell: a cell ends just before its northern edge.
@@ -17,7 +17,7 @@ func cellLat(p Point) float64 { return min(p.Lat, 90-1e-9) }
 
 // GeohashString is the cell that GeohashInt numbered.
 func GeohashString(cell uint64, precision int) string {
-	return geohash.ConvertIntToString(cell, uint(precision)) //nolint:gosec // 1..12
+	return geohash.ConvertIntToString(cell, uint(precision))
 }
 
 // CellBox is the rectangle of a geohash cell.

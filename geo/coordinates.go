@@ -12,7 +12,7 @@ func Rings(rings ...[]Point) Coordinates {
 	var c Coordinates
 	for _, r := range rings {
 		c.Points = append(c.Points, r...)
-		c.RingEnds = append(c.RingEnds, uint32(len(c.Points))) //nolint:gosec // far below 2^32
+		c.RingEnds = append(c.RingEnds, uint32(len(c.Points)))
 	}
 	return c
 }

@@ -1,7 +1,6 @@
 package geo
 
 import (
-	"errors"
 	"math"
 	"testing"
 
@@ -69,7 +68,7 @@ func FuzzPolygons(f *testing.F) {
 		s, err := NewPolygons(c)
 		if err != nil {
 			var se *ShapeError
-			require.True(t, errors.As(err, &se))
+			require.ErrorAs(t, err, &se)
 			require.Less(t, se.Ring, len(rings))
 			require.Less(t, se.Vertex, len(rings[se.Ring]))
 			return

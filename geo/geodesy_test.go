@@ -22,22 +22,22 @@ type tableRow struct {
 	metres, initial, final float64
 }
 
-func readTable(t testing.TB) []tableRow {
-	t.Helper()
+func readTable(tb testing.TB) []tableRow {
+	tb.Helper()
 	r := csv.NewReader(strings.NewReader(geodesics))
 	r.Comment = '#'
 	records, err := r.ReadAll()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var rows []tableRow
 	for _, rec := range records {
 		var v [9]float64
 		for i := range v {
 			v[i], err = strconv.ParseFloat(rec[i+1], 64)
-			require.NoError(t, err)
+			require.NoError(tb, err)
 		}
 		rows = append(rows, tableRow{rec[0], Point{v[1], v[0]}, Point{v[3], v[2]}, Point{v[8], v[7]}, v[4], v[5], v[6]})
 	}
-	require.Greater(t, len(rows), 300)
+	require.Greater(tb, len(rows), 300)
 	return rows
 }
 

@@ -1,9 +1,7 @@
 package geo
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -51,42 +49,11 @@ type builder struct {
 	dissolved bool // some of the antimeridian was no boundary
 }
 
-// ring is one ring, unrolled: its longitudes run on across the antimeridian.
-type ring struct {
-	polygon, number int
-	points          []Point // the last repeats the first, shifted by turns × 360
-	vertex          []int32 // the place of each point in the ring as given; nil: the same
-	turns           int     // round the earth: 1 eastward, -1 westward
-	minX, maxX      float64
-	area            float64 // degrees², positive when counter-clockwise; of a ring round a pole, the sign only
-	empty           bool    // the parts on the left and on the right of the ring's edges cancel out
-	north           bool    // of a ring round a pole: which one
-	edges           [2]int  // its range in builder.edges
-}
-
-func (r *ring) outer() bool { return r.number == 0 }
-
-// at is the place of a point in the ring as it was given.
-func (r *ring) at(point int) int {
-	if r.vertex == nil {
-		return point
-	}
-	return int(r.vertex[point])
-}
-
 // edge is a straight line in the frame.
 type edge struct {
 	a, b Point
 	ring int32
 	seq  int32 // which edge of the ring
-}
-
-func (r *ring) refuse(point int, format string, args ...any) error {
-	v := -1
-	if point >= 0 {
-		v = r.at(point)
-	}
-	return &ShapeError{Polygon: r.polygon, Ring: r.number, Vertex: v, Reason: fmt.Sprintf(format, args...)}
 }
 
 // unroll reads the rings, and refuses what is wrong with one by itself.
@@ -117,56 +84,6 @@ func (b *builder) unroll() error {
 		return &ShapeError{Vertex: -1, Reason: "has no polygon"}
 	}
 	return nil
-}
-
-func (r *ring) unroll(given []Point) error {
-	for i, p := range given {
-		if !p.valid() {
-			return r.refuse(i, "must be longitude -180..180 and latitude -90..90, in this order")
-		}
-	}
-	if len(given) < 4 {
-		return r.refuse(-1, "a ring needs at least 4 positions, the last the same as the first; this has %d", len(given))
-	}
-	last := len(given) - 1
-	if given[0].Lat != given[last].Lat || math.Mod(given[0].Lon-given[last].Lon, 360) != 0 {
-		return r.refuse(last, "the ring is not closed: the last position must be the same as the first")
-	}
-	if r.straightforward(given) {
-		r.points = given
-		return nil
-	}
-	r.points = make([]Point, 1, len(given))
-	r.points[0] = given[0]
-	r.vertex = make([]int32, 1, len(given))
-	turns := 0.0
-	for i, p := range given[1:] {
-		turns -= math.Round((p.Lon - given[i].Lon - shortWay(given[i].Lon, p.Lon)) / 360)
-		p.Lon += 360 * turns
-		if p == r.points[len(r.points)-1] {
-			continue
-		}
-		r.points = append(r.points, p)
-		r.vertex = append(r.vertex, int32(i+1)) //nolint:gosec // at most MaxVertices
-	}
-	r.turns = int(math.Round((r.points[len(r.points)-1].Lon - r.points[0].Lon) / 360))
-	if len(r.points) < 4 && r.turns == 0 {
-		return r.refuse(-1, "the ring has fewer than 3 different vertices")
-	}
-	return nil
-}
-
-// straightforward reports whether a ring's coordinates serve as they are: no step across the antimeridian, none of no length.
-func (r *ring) straightforward(given []Point) bool {
-	if given[0] != given[len(given)-1] {
-		return false
-	}
-	for i := 1; i < len(given); i++ {
-		if math.Abs(given[i].Lon-given[i-1].Lon) > 180 || given[i] == given[i-1] {
-			return false
-		}
-	}
-	return true
 }
 
 // measure finds each ring's reach, area and direction, and refuses rings without an area.
@@ -209,155 +126,6 @@ func (b *builder) measure() error {
 	return nil
 }
 
-// flat reports whether all of a ring lies on one line, a boundary's thickness aside.
-func (r *ring) flat() bool {
-	a, far, most := r.points[0], Point{}, 0.0
-	for _, p := range r.points {
-		if d := math.Hypot(p.Lon-a.Lon, p.Lat-a.Lat); d > most {
-			far, most = Point{p.Lon - a.Lon, p.Lat - a.Lat}, d
-		}
-	}
-	for _, p := range r.points {
-		if math.Abs((p.Lon-a.Lon)*far.Lat-(p.Lat-a.Lat)*far.Lon) > boundary*most {
-			return false
-		}
-	}
-	return true
-}
-
-// chooseFrame puts the frame's start where it cuts nothing, if there is such a meridian.
-func (b *builder) chooseFrame() {
-	b.west = -180
-	var touchesWest, touchesEast, across, round bool
-	for i := range b.rings {
-		r := &b.rings[i]
-		round = round || r.turns != 0 || r.maxX-r.minX >= 360
-		shift := math.Floor((r.minX+180)/360) * 360
-		across = across || r.maxX-shift > 180
-		touchesWest = touchesWest || r.minX-shift == -180
-		touchesEast = touchesEast || r.maxX-shift == 180
-	}
-	b.bySeam = touchesWest || touchesEast || across || round
-	switch {
-	case round:
-		b.cut = true
-	case across || touchesWest && touchesEast:
-		b.west, b.cut = b.widestGap()
-	}
-	if b.cut {
-		b.west = b.freeMeridian()
-	}
-}
-
-// freeMeridian is one that no vertex is on, so that what meets where the frame cuts does so by chance only.
-func (b *builder) freeMeridian() float64 {
-	best, widest := 0.0, -1.0
-	for k := 1; k <= 64 && widest < 1e-5; k++ {
-		west := math.Mod(float64(k)*360/math.Phi, 360) - 180
-		nearest := math.Inf(1)
-		for i := range b.rings {
-			for _, p := range b.rings[i].points {
-				nearest = min(nearest, math.Abs(math.Remainder(p.Lon-west, 360)))
-			}
-		}
-		if nearest > widest {
-			best, widest = west, nearest
-		}
-	}
-	return best
-}
-
-// widestGap is the middle of the widest stretch of longitudes that no ring reaches into.
-func (b *builder) widestGap() (west float64, none bool) {
-	type reach struct{ from, to float64 }
-	var all []reach
-	for i := range b.rings {
-		r := &b.rings[i]
-		from := NormalizeLon(r.minX)
-		all = append(all, reach{from, from + (r.maxX - r.minX)})
-	}
-	slices.SortFunc(all, func(p, q reach) int { return sign(p.from - q.from) })
-	end, widest := all[0].to, 0.0
-	for _, r := range all { // once round, for what reaches over the start from behind
-		end = max(end, r.to)
-	}
-	end -= 360
-	for _, r := range all {
-		if gap := r.from - end; gap > widest {
-			widest, west = gap, NormalizeLon(end+gap/2)
-		}
-		end = max(end, r.to)
-	}
-	if widest < 1e-6 {
-		return -180, true
-	}
-	return west, false
-}
-
-// layOut puts the edges into the frame.
-func (b *builder) layOut() {
-	n := 0
-	for i := range b.rings {
-		n += len(b.rings[i].points)
-	}
-	b.edges = make([]edge, 0, n+4)
-	for i := range b.rings {
-		r := &b.rings[i]
-		shift := math.Floor((r.minX-b.west)/360) * 360
-		b.asIs = b.asIs && shift == 0
-		for j := 1; j < len(r.points); j++ {
-			p, q := r.points[j-1], r.points[j]
-			p.Lon -= shift
-			q.Lon -= shift
-			e := edge{p, q, int32(i), int32(j - 1)} //nolint:gosec // at most MaxVertices
-			if b.cut {
-				b.cutEdge(e)
-			} else {
-				b.edges = append(b.edges, e)
-			}
-		}
-	}
-	b.asIs = b.asIs && !b.cut
-	b.rangeEdges()
-}
-
-// rangeEdges tells the rings where their edges are.
-func (b *builder) rangeEdges() {
-	at := 0
-	for i := range b.rings {
-		from := at
-		for at < len(b.edges) && int(b.edges[at].ring) == i {
-			at++
-		}
-		b.rings[i].edges = [2]int{from, at}
-	}
-}
-
-// cutEdge cuts an edge at the frame's ends and moves what lies beyond into the frame. An edge along an end stays at the
-// one that the rest of its ring is at, which does not matter: the other end is the same meridian.
-func (b *builder) cutEdge(e edge) {
-	shift := func(x float64) float64 { return math.Floor((x-b.west)/360) * 360 }
-	low, high := min(e.a.Lon, e.b.Lon), max(e.a.Lon, e.b.Lon)
-	s := shift(low)
-	seam := b.west + s + 360
-	if high <= seam {
-		e.a.Lon -= s
-		e.b.Lon -= s
-		b.edges = append(b.edges, e)
-		return
-	}
-	t := (seam - e.a.Lon) / (e.b.Lon - e.a.Lon)
-	lat := e.a.Lat + t*(e.b.Lat-e.a.Lat)
-	first, second := e, e
-	first.b, second.a = Point{seam, lat}, Point{seam, lat}
-	for _, half := range [...]edge{first, second} {
-		s := shift((half.a.Lon + half.b.Lon) / 2)
-		half.a.Lon -= s
-		half.b.Lon -= s
-		b.edges = append(b.edges, half)
-	}
-}
-
 // finish makes the shape of edges that were found good.
 func (b *builder) finish() *Polygons {
 	s := &Polygons{west: b.west, cut: b.cut, extent: nowhere}
@@ -391,13 +159,6 @@ func (b *builder) reachPoles(s *Polygons) {
 	}
 }
 
-func (r *ring) pole() float64 {
-	if r.north {
-		return 90
-	}
-	return -90
-}
-
 func (e *extent) box(cut bool) Box {
 	b := Box{West: e.minX, South: e.minY, East: e.maxX, North: e.maxY}
 	if cut && e.maxX-e.minX >= 360 {
@@ -423,13 +184,13 @@ func (b *builder) chain(s *Polygons) {
 	for i, e := range b.edges {
 		if i == 0 || b.edges[i-1].b != e.a || b.edges[i-1].ring != e.ring {
 			if i > 0 {
-				s.chainEnds = append(s.chainEnds, uint32(len(s.points))) //nolint:gosec // small
+				s.chainEnds = append(s.chainEnds, uint32(len(s.points)))
 			}
 			s.points = append(s.points, e.a)
 		}
 		s.points = append(s.points, e.b)
 	}
-	s.chainEnds = append(s.chainEnds, uint32(len(s.points))) //nolint:gosec // small
+	s.chainEnds = append(s.chainEnds, uint32(len(s.points)))
 	if len(s.chainEnds) == 1 {
 		s.chainEnds = nil
 	}

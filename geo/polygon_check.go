@@ -33,7 +33,7 @@ func (b *builder) checkCrossings() error {
 	for i := range b.edges {
 		e := &b.edges[i]
 		s := swept{
-			min(e.a.Lon, e.b.Lon), max(e.a.Lon, e.b.Lon), min(e.a.Lat, e.b.Lat), max(e.a.Lat, e.b.Lat), int32(i), //nolint:gosec // small
+			min(e.a.Lon, e.b.Lon), max(e.a.Lon, e.b.Lon), min(e.a.Lat, e.b.Lat), max(e.a.Lat, e.b.Lat), int32(i),
 		}
 		if byLat {
 			s.from, s.to, s.low, s.high = s.low, s.high, s.from, s.to
@@ -109,7 +109,7 @@ func (b *builder) checkPair(i, j int32) error {
 
 // neighbours reports whether one edge of a ring starts where the other ends, or both are parts of one.
 func (b *builder) neighbours(e, f *edge) bool {
-	n := int32(len(b.rings[e.ring].points) - 1) //nolint:gosec // small
+	n := int32(len(b.rings[e.ring].points) - 1)
 	d := f.seq - e.seq
 	return d <= 1 && d >= -1 || d == n-1 || d == 1-n
 }
@@ -176,7 +176,7 @@ func (b *builder) crossesAt(e, f *edge) bool {
 // before is the start of the edge that ends where e starts. Where the frame cut that edge off, it is straight on backwards.
 func (b *builder) before(e *edge) Point {
 	r := &b.rings[e.ring]
-	n := int32(len(r.points) - 1) //nolint:gosec // small
+	n := int32(len(r.points) - 1)
 	for i := r.edges[0]; i < r.edges[1]; i++ {
 		if f := &b.edges[i]; f != e && f.b == e.a && (f.seq == e.seq || (f.seq+1)%n == e.seq) {
 			return f.a

@@ -113,7 +113,7 @@ func (s *Polygons) fillColumns(ix *edgeIndex, width float64, edges int) {
 	s.eachEdge(func(i int, a, b Point) {
 		from, to := ix.spread(a, b)
 		for c := from; c <= to; c++ {
-			ix.refs[next[c]] = uint16(i) //nolint:gosec // bounded in buildIndex
+			ix.refs[next[c]] = uint16(i)
 			next[c]++
 		}
 	})

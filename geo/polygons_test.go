@@ -62,19 +62,19 @@ func polygons(parts ...[][]Point) Coordinates {
 	return c
 }
 
-func mustPolygons(t testing.TB, c Coordinates) *Polygons {
-	t.Helper()
+func mustPolygons(tb testing.TB, c Coordinates) *Polygons {
+	tb.Helper()
 	s, err := NewPolygons(c)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return s
 }
 
-func fiji(t testing.TB) map[string]*Polygons {
-	t.Helper()
+func fiji(tb testing.TB) map[string]*Polygons {
+	tb.Helper()
 	return map[string]*Polygons{
-		"split":     mustPolygons(t, polygons([][]Point{box(179.9, -17.1, 180, -16.9)}, [][]Point{box(-180, -17.1, -179.9, -16.9)})),
-		"unsplit":   mustPolygons(t, Rings(box(179.9, -17.1, -179.9, -16.9))),
-		"clockwise": mustPolygons(t, Rings(reversed(box(179.9, -17.1, -179.9, -16.9)))),
+		"split":     mustPolygons(tb, polygons([][]Point{box(179.9, -17.1, 180, -16.9)}, [][]Point{box(-180, -17.1, -179.9, -16.9)})),
+		"unsplit":   mustPolygons(tb, Rings(box(179.9, -17.1, -179.9, -16.9))),
+		"clockwise": mustPolygons(tb, Rings(reversed(box(179.9, -17.1, -179.9, -16.9)))),
 	}
 }
 
