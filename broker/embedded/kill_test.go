@@ -1,0 +1,5 @@
+package embedded
+
+const victimEnv = "TRACKMESH_EMBEDDED_VICTIM"
+
+func victim() {}

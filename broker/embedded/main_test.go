@@ -1,0 +1,46 @@
+package embedded
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/trackmesh/trackmesh/broker"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(victimEnv) != "" { // this is the process that TestKill starts and kills
+		victim()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// options are those of a test's log in a directory.
+func options(dir string) Options {
+	return Options{
+		OpenOptions: broker.OpenOptions{Topic: "positions", Group: "trackmesh", Partitions: 4, Enriched: true},
+		Dir:         dir, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+func open(t testing.TB, opts Options) *Log {
+	t.Helper()
+	l, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+// trim hides what is before an offset, as age does.
+func (l *Log) trim(ctx context.Context, s broker.Stream, p int32, below int64) error {
+	part, err := l.part(s, p)
+	if err != nil {
+		return err
+	}
+	return l.await(ctx, &op{check: noCheck, apply: func(t *txn) error { return t.hide(part, below) }})
+}
