@@ -17,8 +17,8 @@ func writeJSON(w http.ResponseWriter, code int, doc any) error {
 }
 
 // writeGeoJSON answers with GeoJSON.
-func writeGeoJSON(w http.ResponseWriter, code int, doc any) error {
-	return writeAs(w, code, "application/geo+json", doc)
+func writeGeoJSON(w http.ResponseWriter, doc any) error {
+	return writeAs(w, http.StatusOK, "application/geo+json", doc)
 }
 
 func writeAs(w http.ResponseWriter, code int, contentType string, doc any) error {
@@ -49,8 +49,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, allowed ...str
 
 // bodyError keeps "too large" and blames the client for the rest: a body that ends early is not our fault.
 func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return err
 	}
 	return newProblem(http.StatusBadRequest, "the body cannot be read: "+err.Error())

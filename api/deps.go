@@ -108,7 +108,7 @@ type Log interface {
 // is cut into Features, the header of a CSV becomes a parameter).
 type Splitter func(contentType string, body io.Reader, fn func(line int, value []byte, stored, vehicle string, err error) error) error
 
-// ErrMediaType: the content type is none that positions come in.
+// ErrMediaType says that the content type is none that positions come in.
 var ErrMediaType = errors.New("content type is not one of positions")
 
 // Cluster tells the state of the whole cluster.

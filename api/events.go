@@ -106,6 +106,7 @@ var (
 func (s *Server) getTrips(w http.ResponseWriter, r *http.Request) error {
 	return s.listPayloads(w, r, tripsOf)
 }
+
 func (s *Server) getStops(w http.ResponseWriter, r *http.Request) error {
 	return s.listPayloads(w, r, stopsOf)
 }
@@ -273,5 +274,5 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, raw json.RawMes
 			features = append(features, json.RawMessage(current.Feature))
 		}
 	}
-	return writeGeoJSON(w, http.StatusOK, map[string]any{"type": "FeatureCollection", "features": features})
+	return writeGeoJSON(w, map[string]any{"type": "FeatureCollection", "features": features})
 }

@@ -109,10 +109,11 @@ type memoryReader struct {
 }
 
 func (r *memoryReader) Add(s broker.Stream, p int32, offset int64) { r.at[streamPart{s, p}] = offset }
-func (r *memoryReader) Remove(s broker.Stream, p int32)            { delete(r.at, streamPart{s, p}) }
-func (r *memoryReader) Pause(broker.Stream, int32)                 {}
-func (r *memoryReader) Resume(broker.Stream, int32)                {}
-func (r *memoryReader) Close()                                     { close(r.closed) }
+
+func (r *memoryReader) Remove(s broker.Stream, p int32) { delete(r.at, streamPart{s, p}) }
+func (r *memoryReader) Pause(broker.Stream, int32)      {}
+func (r *memoryReader) Resume(broker.Stream, int32)     {}
+func (r *memoryReader) Close()                          { close(r.closed) }
 
 // Poll returns a few records at a time, so that clients meet every boundary.
 func (r *memoryReader) Poll(ctx context.Context) ([]broker.Fetch, error) {

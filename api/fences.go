@@ -51,7 +51,7 @@ func (s *Server) getFence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeGeoJSON(w, http.StatusOK, doc)
+	return writeGeoJSON(w, doc)
 }
 
 // document is the Feature with its id and version.
@@ -91,7 +91,7 @@ func (s *Server) getFences(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	answer.Features = features
-	return writeGeoJSON(w, http.StatusOK, answer)
+	return writeGeoJSON(w, answer)
 }
 
 func (s *Server) putFence(w http.ResponseWriter, r *http.Request) error {
@@ -235,7 +235,7 @@ const (
 // importer collects the fences of a body and stores them in batches.
 type importer struct {
 	s      *Server
-	ctx    context.Context //nolint:containedctx // lives as long as one request
+	ctx    context.Context // the request's: take is called back
 	answer importAnswer
 	batch  []Fence
 	lines  []int
@@ -259,11 +259,10 @@ func (s *Server) postFenceImport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
 	in := &importer{s: s, ctx: r.Context(), answer: importAnswer{Errors: []importError{}, Version: -1}}
 	err = features(r.Header.Get("Content-Type"), body, int(s.opts.MaxBodyBytes), in.take)
 	if err == nil {
-		err = in.flush()
+		err = in.flush() //nolint:contextcheck // it has the request's
 	}
 	if err != nil {
 		return in.failed(err)

@@ -142,7 +142,7 @@ func (b *bundle) do(method, path, body string, headers ...string) answer {
 	}
 	res, err := b.client.Do(req)
 	require.NoError(b.t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(b.t, err)
 	if res.Header.Get("Content-Encoding") == "gzip" {

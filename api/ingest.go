@@ -58,14 +58,13 @@ func (s *Server) postPositions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" {
 		contentType = s.opts.IngestFormat
 	}
 	in := &ingest{s: s, ctx: r.Context(), producer: producer, sequence: sequence, answer: ingestAnswer{Errors: []ingestError{}}}
 	err = s.opts.Split(contentType, body, in.take)
-	if flushed := in.flush(); err == nil || flushed != nil {
+	if flushed := in.flush(); err == nil || flushed != nil { //nolint:contextcheck // it has the request's
 		err = flushed
 	}
 	s.metrics.ingestLines.WithLabelValues("stored").Add(float64(in.answer.Stored))
@@ -97,7 +96,7 @@ func producerOf(r *http.Request) (producer string, sequence uint64, err error) {
 // ingest is one request on its way into the log.
 type ingest struct {
 	s        *Server
-	ctx      context.Context //nolint:containedctx // lives as long as one request
+	ctx      context.Context // the request's: take is called back
 	producer string
 	sequence uint64 // of line 1
 	answer   ingestAnswer
@@ -191,11 +190,11 @@ func isOurs(err error) bool {
 }
 
 // unpack gives a request's body, unpacked when it is gzip, bounded to maxBytes (0: not), with patience for each read.
-func (s *Server) unpack(w http.ResponseWriter, r *http.Request, maxBytes int64) (io.ReadCloser, error) {
+func (s *Server) unpack(w http.ResponseWriter, r *http.Request, maxBytes int64) (io.Reader, error) {
 	if maxBytes > 0 && r.ContentLength > maxBytes {
 		return nil, &http.MaxBytesError{Limit: maxBytes}
 	}
-	var body io.Reader = s.patiently(w, r)
+	body := s.patiently(w, r)
 	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -210,10 +209,7 @@ func (s *Server) unpack(w http.ResponseWriter, r *http.Request, maxBytes int64) 
 	if maxBytes > 0 {
 		body = &bounded{in: body, left: maxBytes, limit: maxBytes}
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{body, r.Body}, nil
+	return body, nil
 }
 
 // patiently is a request's body, with patience for each read.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -248,9 +249,9 @@ func boxOf(west, south, east, north float64) (geo.Box, error) {
 	case south > north:
 		return geo.Box{}, fmt.Errorf("south %v is above north %v", south, north)
 	case south < -90 || north > 90:
-		return geo.Box{}, fmt.Errorf("latitudes are from -90 to 90")
+		return geo.Box{}, errors.New("latitudes are from -90 to 90")
 	case math.Abs(west) > 540 || math.Abs(east) > 540:
-		return geo.Box{}, fmt.Errorf("longitudes are from -180 to 180")
+		return geo.Box{}, errors.New("longitudes are from -180 to 180")
 	case east-west >= 360:
 		return geo.Box{West: -180, South: south, East: 180, North: north}, nil
 	}
@@ -270,7 +271,7 @@ func parsePoint(v string) (geo.Point, error) {
 		return geo.Point{}, fmt.Errorf("must be lon,lat: %w", err)
 	}
 	if math.Abs(n[0]) > 180 || math.Abs(n[1]) > 90 {
-		return geo.Point{}, fmt.Errorf("must be lon,lat within ±180,±90")
+		return geo.Point{}, errors.New("must be lon,lat within ±180,±90")
 	}
 	return geo.Point{Lon: n[0], Lat: n[1]}, nil
 }

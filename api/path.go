@@ -60,7 +60,7 @@ func (s *Server) getPath(w http.ResponseWriter, r *http.Request) error {
 	if tolerance > 0 {
 		points = simplify(points, tolerance)
 	}
-	return writeGeoJSON(w, http.StatusOK, newFeature(vehicle, properties.fill(points), properties))
+	return writeGeoJSON(w, newFeature(vehicle, properties.fill(points), properties))
 }
 
 // fill lists the vertices' attributes and returns the line: a point for one vertex, null for none, as GeoJSON has no shorter line.
@@ -132,11 +132,11 @@ func (s *Server) olderPath(ctx context.Context, vehicle string, from, to time.Ti
 // unknownVehicle tells a vehicle that nobody knows from one that has nothing in the span: forgotten ones live on in history.
 func (s *Server) unknownVehicle(ctx context.Context, vehicle string) error {
 	if s.opts.History != nil {
-		any, err := s.opts.History.Path(ctx, history.PathQuery{Vehicle: vehicle, Limit: 1, Late: true})
+		stored, err := s.opts.History.Path(ctx, history.PathQuery{Vehicle: vehicle, Limit: 1, Late: true})
 		if err != nil {
 			return err
 		}
-		if len(any) > 0 {
+		if len(stored) > 0 {
 			return nil
 		}
 	}

@@ -115,11 +115,12 @@ func rememberConn(ctx context.Context, c net.Conn) context.Context {
 
 // cutWhenKilled closes a WebSocket's connection when Stop may wait no more. The library's own way out waits for the client.
 func (s *Server) cutWhenKilled(ctx context.Context) (undo func() bool) {
-	return context.AfterFunc(s.killed, func() {
-		if c, ok := ctx.Value(connKey{}).(net.Conn); ok {
-			_ = c.Close() // there is nobody to tell
-		}
-	})
+	return context.AfterFunc(s.killed, //nolint:contextcheck // Stop's patience is the server's, not a request's
+		func() {
+			if c, ok := ctx.Value(connKey{}).(net.Conn); ok {
+				_ = c.Close() // there is nobody to tell
+			}
+		})
 }
 
 // slotsOf bounds how many of a kind are under way.

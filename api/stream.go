@@ -43,8 +43,8 @@ func (s *Server) getEventStream(w http.ResponseWriter, r *http.Request) error {
 	defer done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(s.stopping, cancel)()
-	s.tail.start()
+	defer context.AfterFunc(s.stopping, cancel)() //nolint:contextcheck // the server's end ends streams too
+	s.tail.start()                                //nolint:contextcheck // the tail outlives the client that is first
 	sub := &subscriber{s: s, filter: filter, out: newEventWriter(w, s), log: logNumber(s.opts.Log.Layout().StateID)}
 	if sub.at, err = s.startOf(ctx, after, sub.log); err != nil {
 		return err
@@ -94,15 +94,31 @@ func (s *Server) startOf(ctx context.Context, after string, log uint32) (cursor,
 		return nil, named(http.StatusGone, "cursor", "the cursor is none of this log: begin again without one; events between are missed")
 	}
 	for p := range c {
-		earliest, end, err := s.opts.Log.Bounds(bound, broker.Events, int32(p)) //nolint:gosec // partitions are int32
-		if err != nil {
+		if err := s.checkBounds(bound, int32(p), c[p]); err != nil { //nolint:gosec // partitions are int32
 			return nil, err
-		}
-		if c[p] < earliest || c[p] > end {
-			return nil, cursorGone()
 		}
 	}
 	return c, nil
+}
+
+// checkBounds returns nil when the log holds what comes after an offset. One past the end is waited for a little: right after its
+// leader changed, a partition may not know yet how far it is.
+func (s *Server) checkBounds(ctx context.Context, p int32, offset int64) error {
+	for try := range 10 {
+		earliest, end, err := s.opts.Log.Bounds(ctx, broker.Events, p)
+		switch {
+		case err != nil:
+			return err
+		case offset < earliest:
+			return cursorGone()
+		case offset <= end:
+			return nil
+		}
+		if !sleepUntil(ctx, time.Duration(try)*20*time.Millisecond) {
+			return context.Cause(ctx)
+		}
+	}
+	return cursorGone()
 }
 
 func cursorGone() *problem {
@@ -298,8 +314,7 @@ func (o *eventWriter) comment(id string) error {
 // fail ends the stream with an event of the name "error" that says why; its data is a problem document.
 func (o *eventWriter) fail(err error) {
 	p, _ := asProblem(err)
-	var gap *broker.OffsetError
-	if errors.As(err, &gap) {
+	if _, gone := errors.AsType[*broker.OffsetError](err); gone {
 		p = cursorGone()
 	}
 	doc, _ := json.Marshal(map[string]any{ //nolint:errchkjson // plain values

@@ -102,7 +102,7 @@ func (s *Server) answerCollection(w http.ResponseWriter, features []feature, lim
 	if c != nil && !c.Whole() {
 		s.metrics.partial.Inc()
 	}
-	return writeGeoJSON(w, http.StatusOK, collection{
+	return writeGeoJSON(w, collection{
 		Type: "FeatureCollection", Features: features, Limit: limit, Truncated: cut, Partitions: c,
 	})
 }
@@ -242,8 +242,7 @@ func parsePolygon(raw json.RawMessage) (geo.Shape, error) {
 		return shape, nil
 	}
 	pointer := "/polygon"
-	var bad *fence.ParseError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*fence.ParseError](err); ok {
 		return nil, badBody(pointer+bad.Pointer, bad.Reason)
 	}
 	return nil, badBody(pointer, err.Error())

@@ -86,14 +86,14 @@ func (s *Server) getLive(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return nil //nolint:nilerr // Accept has answered
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }() // after serve it is closed already
 	defer s.cutWhenKilled(r.Context())()
 	conn.SetReadLimit(maxViewMessage)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(s.stopping, cancel)()
+	defer context.AfterFunc(s.stopping, cancel)() //nolint:contextcheck // the server's end ends streams too
 	v := &viewer{conn: conn, hub: s.hub, patience: s.opts.ClientPatience, metrics: s.metrics, changed: make(chan struct{}, 1)}
-	s.hub.enter()
+	s.hub.enter() //nolint:contextcheck // the clock outlives the viewer who is first
 	defer s.hub.leave()
 	v.serve(ctx, cancel)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -327,7 +328,7 @@ func TestThePrecisionFitsTheBox(t *testing.T) {
 func BenchmarkPointsFrame(b *testing.B) {
 	items := make([]live.Item, 50_000)
 	for i := range items {
-		items[i] = live.Item{Slot: uint32(i), View: cab(fmt.Sprint(i), float64(i%360)-180, float64(i%180)-90)} //nolint:gosec // small
+		items[i] = live.Item{Slot: uint32(i), View: cab(strconv.Itoa(i), float64(i%360)-180, float64(i%180)-90)} //nolint:gosec // small
 	}
 	b.ReportAllocs()
 	for b.Loop() {
