@@ -13,21 +13,24 @@ import (
 var ErrNotFound = errors.New("not in history")
 
 // Store answers questions about the past. Times are inclusive-exclusive: from ≤ t < to; zero means open.
-// All methods may be called from many goroutines. Jumps are left out of Cells, Path and At.
+// All methods may be called from many goroutines. Jumps are left out of everything; late fixes are in everything but Path.
+// A question that makes no sense is refused with ErrQuery.
 type Store interface {
-	// Path returns a vehicle's fixes in order of time, oldest first, jumps and late ones (put in order) treated by query.
+	// Path returns a vehicle's fixes, oldest first (equal times in the order they came in), late ones only when asked for.
 	Path(ctx context.Context, q PathQuery) ([]Position, error)
 	// Events returns newest first: by sequence for one vehicle, by @timestamp and id for many. Next is "" at the end.
 	Events(ctx context.Context, q EventQuery) (events []json.RawMessage, next string, err error)
 	// Event returns one event, or ErrNotFound.
 	Event(ctx context.Context, id string) (json.RawMessage, error)
-	// Cells counts fixes by geohash cell.
+	// Cells counts fixes (in the box) by geohash cell: the fullest Limit cells, ordered by CompareCells.
 	Cells(ctx context.Context, q CellQuery) ([]Cell, error)
-	// At returns where the fleet was at a moment: each vehicle's newest fix in (At-MaxAge, At].
+	// At returns where the fleet was at a moment: each vehicle's newest fix in (At-MaxAge, At], where that is in the box;
+	// by vehicle, the first Limit.
 	At(ctx context.Context, q AtQuery) ([]Position, error)
-	// Replay returns all fixes in a window in order of time, vehicle by vehicle or mixed, at most Limit.
+	// Replay returns the fixes in a window (and box), in order of time and at the same time by vehicle: the first Limit.
 	Replay(ctx context.Context, q ReplayQuery) ([]Position, error)
-	// Histogram counts fixes by interval for the timeline.
+	// Histogram counts fixes by interval for the timeline. Buckets start at multiples of the interval since 1970; empty ones
+	// are left out.
 	Histogram(ctx context.Context, from, to time.Time, interval time.Duration) ([]Bucket, error)
 }
 
@@ -79,14 +82,14 @@ type AtQuery struct {
 	At     time.Time
 	MaxAge time.Duration // zero: 30 min
 	Box    *geo.Box
-	Limit  int
+	Limit  int // zero: 10,000
 }
 
 // ReplayQuery asks for a window of fixes.
 type ReplayQuery struct {
 	From, To time.Time
 	Box      *geo.Box
-	Limit    int
+	Limit    int // zero: 10,000
 }
 
 // Bucket is an interval's count.
