@@ -130,8 +130,9 @@ func (p *Partition) get(vehicle string) *track.View {
 
 // snapshot is a copy of the tree that nobody writes to.
 //
-// The rtree copies a node that a copy may see at every later write to it, not only at the first (v1.10.0), which is why the
-// index is loose: writes to the tree are rare.
+// The rtree copies a node that a copy may see at every later write to it, not only at the first (v1.10.0: its copy keeps the old
+// mark). That is why the index is loose, so that writes to the tree are rare: with a viewer, a moved taxi costs 0.6 µs and
+// 0.4 KB; with a tree that is exact, 6.5 µs and 7 KB (BenchmarkApply, 10,000 vehicles).
 func (p *Partition) snapshot() *tree {
 	p.mu.Lock()
 	defer p.mu.Unlock()
