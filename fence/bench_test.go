@@ -205,6 +205,12 @@ func BenchmarkEdit(b *testing.B) {
 		require.NoError(b, err)
 		edits = append(edits, fence.Change{ID: f.ID, Fence: f, Version: f.Version})
 	}
+	again := make([]*fence.Fence, len(edits)) // another version of each, to go on with
+	for i, e := range edits {
+		f, err := fence.Parse(e.ID, e.Fence.Feature(), e.Version+int64(len(edits)))
+		require.NoError(b, err)
+		again[i] = f
+	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -213,6 +219,8 @@ func BenchmarkEdit(b *testing.B) {
 		if len(changed) != 1 || len(removed) != 0 {
 			b.Fatal("one fence changed", len(changed), len(removed))
 		}
+		set = next
+		edits[i].Fence, again[i] = again[i], edits[i].Fence
 		if i++; i == len(edits) {
 			i = 0
 		}

@@ -66,25 +66,36 @@ func (s *Set) Apply(changes []Change) *Set {
 	n := &Set{version: s.version, byID: s.byID.Clone(), index: s.index.copy()}
 	for _, c := range changes {
 		n.version = max(n.version, c.Version)
-		n.change(c)
+		if c.Fence == nil {
+			n.byID.Delete(entry{id: c.ID})
+		} else {
+			n.byID.ReplaceOrInsert(entry{id: c.Fence.ID, fence: c.Fence})
+		}
 	}
+	n.reindex(s, changes)
 	n.history, n.place = s.history.after(s.place, changes)
 	return n
 }
 
-func (s *Set) change(c Change) {
-	var old entry
-	var had bool
-	if c.Fence == nil {
-		old, had = s.byID.Delete(entry{id: c.ID})
-	} else {
-		old, had = s.byID.ReplaceOrInsert(entry{id: c.Fence.ID, fence: c.Fence})
+// reindex brings the index from what the set before had of the changed ids to what this one has.
+func (s *Set) reindex(before *Set, changes []Change) {
+	ids := make([]string, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ID
 	}
-	if had {
-		s.index.remove(old.fence)
-	}
-	if c.Fence != nil {
-		s.index.add(c.Fence)
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		old, had := before.Get(id)
+		f, has := s.Get(id)
+		if old == f {
+			continue
+		}
+		if had {
+			s.index.remove(old)
+		}
+		if has {
+			s.index.add(f)
+		}
 	}
 }
 
