@@ -357,7 +357,7 @@ func TestPositionsAreStoredAsTheyCameWithWhatMakesARepeatHarmless(t *testing.T) 
 	if b.home("a") == b.home("b") {
 		rec = b.log.records[broker.Input][b.home("b")][1]
 	}
-	require.Equal(t, []byte(`{"vehicle":"b","n":3}`), rec.Value, "byte for byte")
+	require.Equal(t, []byte(`{"vehicle":"b","n":3}`), rec.Value, "byte for byte") //nolint:testifylint // not as JSON
 	require.Equal(t, "b", string(rec.Key))
 	for name, want := range map[string]string{"content-type": "application/x-ndjson", "producer": "p1", "sequence": "102"} {
 		got, _ := rec.Header(name)

@@ -311,7 +311,7 @@ func (o *eventWriter) comment(id string) error {
 	return nil
 }
 
-// fail ends the stream with an event of the name "error" that says why; its data is a problem document.
+// fail ends the stream with an event of the name "problem" that says why; its data is a problem document.
 func (o *eventWriter) fail(err error) {
 	p, _ := asProblem(err)
 	if _, gone := errors.AsType[*broker.OffsetError](err); gone {
@@ -320,7 +320,7 @@ func (o *eventWriter) fail(err error) {
 	doc, _ := json.Marshal(map[string]any{ //nolint:errchkjson // plain values
 		"type": typePrefix + p.name, "title": http.StatusText(p.status), "status": p.status, "detail": p.detail,
 	})
-	o.buf = append(o.buf, "event: error\ndata: "...)
+	o.buf = append(o.buf, "event: problem\ndata: "...)
 	o.buf = append(append(o.buf, doc...), "\n\n"...)
 	_ = o.flush() // the stream ends either way
 }

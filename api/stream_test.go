@@ -313,7 +313,7 @@ func TestAnOffsetThatLeavesTheLogEndsTheStreamWithAReason(t *testing.T) {
 	b.log.earliest[broker.Events][1] = 50 // retention went past a client that was reading
 	b.log.mu.Unlock()
 	u.run(t.Context())
-	require.Contains(t, recorder.Body.String(), "event: error\ndata: {")
+	require.Contains(t, recorder.Body.String(), "event: problem\ndata: {")
 	require.Contains(t, recorder.Body.String(), typePrefix+"cursor")
 }
 
