@@ -132,8 +132,8 @@ func formatOf(tx *bbolt.Tx) (int, error) {
 		return 0, nil
 	}
 	v := b.Get(keyVersion)
-	if len(v) != 4 {
-		return 0, errors.New("it has no version")
+	if len(v) != 4 || binary.BigEndian.Uint32(v) == 0 {
+		return 0, errors.New("it does not say which format it has")
 	}
 	return int(binary.BigEndian.Uint32(v)), nil
 }

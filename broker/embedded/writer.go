@@ -218,8 +218,10 @@ func (l *Log) recovered() error {
 // failed is the end of a transaction that did not succeed.
 func (l *Log) failed(cause error) error {
 	err := l.writeError(cause)
-	if errors.Is(cause, errDamaged) || errors.Is(cause, errBadBlock) {
+	if errors.Is(cause, errDamaged) {
 		err = fmt.Errorf("%w: %w", errBroken, cause)
+	} else if errors.Is(cause, errBadBlock) {
+		err = fmt.Errorf("%w: %w", errBroken, damaged(l.path, cause))
 	} else if cannot := l.load(); cannot != nil {
 		err = fmt.Errorf("%w: %w (after %w)", errBroken, cannot, cause)
 	}
