@@ -15,8 +15,7 @@ const (
 
 // Traverse follows the geodesic from a to b through the shape.
 func (s *Polygons) Traverse(a, b Point) Traversal {
-	var room [8]float64
-	w := way{shape: s, a: a, b: b, met: room[:0]}
+	w := way{shape: s, a: a, b: b}
 	w.bx = a.Lon + math.Remainder(b.Lon-a.Lon, 360)
 	w.straight = straightEnough(Point{a.Lon, a.Lat}, Point{w.bx, b.Lat})
 	if w.straight {
@@ -35,7 +34,33 @@ type way struct {
 	bx       float64 // b's longitude, the short way from a's
 	straight bool    // the geodesic is straight in longitude and latitude
 	geodesic segment // when it is not
-	met      []float64
+	met      meetings
+}
+
+// meetings are the fractions of a way at which it is on the boundary. The first few need no room elsewhere.
+type meetings struct {
+	few  [12]float64
+	n    int
+	more []float64
+}
+
+func (m *meetings) add(t float64) {
+	if m.n < len(m.few) {
+		m.few[m.n] = t
+		m.n++
+		return
+	}
+	m.more = append(m.more, t)
+}
+
+// sorted is all of them in order.
+func (m *meetings) sorted() []float64 {
+	all := m.few[:m.n]
+	if m.more != nil {
+		all = append(m.more, all...)
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (w *way) at(t float64) Point {
@@ -101,10 +126,9 @@ func (w *way) piece(t0, t1 float64, a, b Point) {
 		if !s.extent.meets(e, boundary) {
 			continue
 		}
-		c := chord{a: p, dx: q.Lon - p.Lon, dy: q.Lat - p.Lat, extent: e, t0: t0, t1: t1, met: w.met}
+		c := chord{a: p, dx: q.Lon - p.Lon, dy: q.Lat - p.Lat, extent: e, t0: t0, t1: t1, met: &w.met}
 		c.length = math.Hypot(c.dx, c.dy)
 		s.near(e, &c)
-		w.met = c.met
 	}
 }
 
@@ -131,11 +155,11 @@ type chord struct {
 	length float64
 	extent extent
 	t0, t1 float64
-	met    []float64 // the fractions of the whole way at which it is on the boundary
+	met    *meetings // of the whole way
 }
 
 func (c *chord) meet(t float64) {
-	c.met = append(c.met, c.t0+(c.t1-c.t0)*min(max(t, 0), 1))
+	c.met.add(c.t0 + (c.t1-c.t0)*min(max(t, 0), 1))
 }
 
 // edge adds where the chord meets an edge: one point, or both ends of what they share.
@@ -189,31 +213,37 @@ func (c *chord) parallel(px, py, ex, ey, length float64) {
 func (w *way) traversal() Traversal {
 	start, end := w.shape.locate(w.a), w.shape.locate(w.b)
 	if start == onBoundary {
-		w.met = append(w.met, 0)
+		w.met.add(0)
 	}
 	if end == onBoundary {
-		w.met = append(w.met, 1)
+		w.met.add(1)
 	}
-	if len(w.met) == 0 {
+	if w.met.n == 0 {
 		return Traversal{Interior: start == inside}
 	}
-	slices.Sort(w.met)
-	t := Traversal{Meets: true, First: w.met[0], Last: w.met[len(w.met)-1]}
-	if start == inside {
+	met := w.met.sorted()
+	t := Traversal{Meets: true, First: met[0], Last: met[len(met)-1]}
+	switch {
+	case start == inside:
 		t.Interior = true
-		return t
-	}
-	if end == inside && t.First == t.Last {
+	case end == inside && t.First == t.Last:
 		t.Interior, t.In = true, t.First
-		return t
-	}
-	last := w.met[0]
-	for _, next := range append(w.met[1:], 1) {
-		if next-last > 1e-12 && w.shape.locate(w.at((last+next)/2)) == inside {
-			t.Interior, t.In = true, last
-			break
-		}
-		last = next
+	default:
+		t.In, t.Interior = w.goesIn(met)
 	}
 	return t
+}
+
+// goesIn is where the way first goes into the interior, at one of the fractions at which it meets the boundary.
+func (w *way) goesIn(met []float64) (at float64, ok bool) {
+	for i, at := range met {
+		next := 1.0
+		if i+1 < len(met) {
+			next = met[i+1]
+		}
+		if next-at > 1e-12 && w.shape.locate(w.at((at+next)/2)) == inside {
+			return at, true
+		}
+	}
+	return 0, false
 }
