@@ -260,6 +260,22 @@ func TestThePastIsAsked(t *testing.T) {
 	require.EqualValues(t, 2, b.get("/api/v1/replay?from=500&to=60000&step_ms=5000").json(t)["count"])
 }
 
+func TestATruncatedReplayGoesOnWithoutLossOrDouble(t *testing.T) {
+	b := start(t)
+	for i := range int64(30) {
+		b.history.positions = append(b.history.positions, history.Position{Vehicle: fmt.Sprint("v", i%3), Time: 1000 + i/4})
+	}
+	from, rows := "0", 0.0
+	for from != "" {
+		page := b.get("/api/v1/replay?from=" + from + "&to=2000&limit=6").json(t)
+		rows += page["count"].(float64)
+		require.LessOrEqual(t, page["count"], 6.0)
+		from, _ = page["next"].(string)
+		require.Equal(t, from != "", page["truncated"])
+	}
+	require.InDelta(t, 30, rows, 0)
+}
+
 func TestLiveCellsCountTheFleet(t *testing.T) {
 	b := start(t)
 	for i := range 5 {

@@ -88,6 +88,8 @@ func asProblem(err error) (p *problem, internal bool) {
 		return named(http.StatusRequestEntityTooLarge, "too-large", "the body is over the limit of "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes"), false
 	case errors.Is(err, ErrNotFound), errors.Is(err, history.ErrNotFound):
 		return newProblem(http.StatusNotFound, "there is nothing of that name"), false
+	case errors.Is(err, history.ErrQuery):
+		return named(http.StatusBadRequest, "parameter", err.Error()), false
 	case errors.Is(err, ErrVersion):
 		return named(http.StatusPreconditionFailed, "version", "it has another version by now: read it again and repeat the change"), false
 	case errors.Is(err, broker.ErrFull):

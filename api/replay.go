@@ -23,7 +23,8 @@ type replayAnswer struct {
 	To        string   `json:"to"`
 	Count     int      `json:"count"`
 	Limit     int      `json:"limit"`
-	Truncated bool     `json:"truncated"` // the window ends early: go on from the time of its last fix
+	Truncated bool     `json:"truncated"`
+	Next      string   `json:"next,omitempty"` // when truncated: "from" of the rest; everything before it is here
 	Vehicles  []string `json:"vehicles"`
 	Rows      []int    `json:"rows"` // how many rows each vehicle has
 	DtMS      []int64  `json:"dt_ms"`
@@ -56,11 +57,30 @@ func (s *Server) getReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cut := len(fixes) > limit
-	fixes = fixes[:min(limit, len(fixes))]
+	fixes, next := wholeMoments(fixes, limit)
 	answer := columns(fixes, from.UnixMilli(), int64(step))
-	answer.From, answer.To, answer.Limit, answer.Truncated = formatTime(from), formatTime(to), limit, cut
+	answer.From, answer.To, answer.Limit = formatTime(from), formatTime(to), limit
+	if next != 0 {
+		answer.Truncated, answer.Next = true, formatMS(next)
+	}
 	return writeJSON(w, http.StatusOK, answer)
+}
+
+// wholeMoments cuts fixes in order of time to a limit, not within a millisecond unless that alone is over it, so that who goes on from
+// next (UTC ms; 0: nothing was cut) misses none and sees none twice.
+func wholeMoments(fixes []history.Position, limit int) (kept []history.Position, next int64) {
+	if len(fixes) <= limit {
+		return fixes, 0
+	}
+	next = fixes[limit].Time
+	n := limit
+	for n > 0 && fixes[n-1].Time == next {
+		n--
+	}
+	if n == 0 {
+		return fixes[:limit], next + 1
+	}
+	return fixes[:n], next
 }
 
 // columns turns fixes into columns, keeping the first fix of each step (0: all).
