@@ -213,7 +213,7 @@ func TestCensusCountsEveryClaimWhateverCompactionRemoved(t *testing.T) {
 }
 
 func TestKafkasFencingErrorsAreOurs(t *testing.T) {
-	for _, err := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, fmt.Errorf("x: %w", kerr.InvalidProducerIDMapping)} {
+	for _, err := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState, fmt.Errorf("x: %w", kerr.InvalidProducerIDMapping)} {
 		require.ErrorIs(t, owned(err), broker.ErrFenced)
 		require.ErrorIs(t, owned(err), err)
 	}

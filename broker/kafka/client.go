@@ -32,6 +32,7 @@ func (l *Log) clientOptions(name string) []kgo.Opt {
 		kgo.RequestTimeoutOverhead(requestOverhead),
 		kgo.RetryTimeoutFn(retryTimeout),
 		kgo.RetryBackoffFn(backoff),
+		kgo.ConcurrentTransactionsBackoff(5 * time.Millisecond),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(30 * time.Second),
 		kgo.ConnIdleTimeout(2 * time.Minute),
@@ -57,10 +58,11 @@ func retryTimeout(key int16) time.Duration {
 	}
 }
 
-// backoff is short: a partition waits behind it.
+// backoff is short: a partition waits behind it. It begins very short, for the commonest answer that makes a client wait is
+// that the previous transaction's end is still being written.
 func backoff(fails int) time.Duration {
-	d := min(time.Duration(fails)*50*time.Millisecond, 400*time.Millisecond)
-	return d/2 + rand.N(d/2+time.Millisecond)
+	d := min(8*time.Millisecond<<min(max(fails-1, 0), 10), 400*time.Millisecond)
+	return d/2 + rand.N(d/2)
 }
 
 // clientLogger brings franz-go's messages to slog: its errors and warnings as Debug unless they are its errors, for what

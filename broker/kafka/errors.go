@@ -17,7 +17,8 @@ func owned(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping),
+		errors.Is(err, kerr.InvalidTxnState): // a transaction that the coordinator has ended for us: for a new owner, or at its time-out
 		return contractError{broker.ErrFenced, err}
 	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
 		return contractError{broker.ErrTooLarge, err}

@@ -2,7 +2,7 @@ package kafka
 
 import (
 	"context"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
@@ -28,7 +28,7 @@ func fake(t testing.TB, opts ...kfake.Opt) []string {
 // optionsFor are for a log of the test's own.
 func optionsFor(t testing.TB, brokers []string) Options {
 	t.Helper()
-	name := strings.NewReplacer("/", ".", "#", "").Replace(t.Name())
+	name := regexp.MustCompile(`[^a-zA-Z0-9._-]`).ReplaceAllString(t.Name(), ".")
 	return Options{
 		Brokers:     brokers,
 		OpenOptions: broker.OpenOptions{Topic: name, Group: "group-" + name, Partitions: 3, Enriched: true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 
 	"github.com/trackmesh/trackmesh/broker"
 )
+
+// topicName leaves room for the longest suffix.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,239}$`)
 
 // Options say which cluster to use and what the log is called there.
 type Options struct {
@@ -70,8 +74,8 @@ func (o Options) Validate() error {
 	if len(o.Brokers) == 0 {
 		errs = append(errs, errors.New("--kafka-brokers names no broker"))
 	}
-	if o.Topic == "" {
-		errs = append(errs, errors.New("--topic is empty"))
+	if !topicName.MatchString(o.Topic) {
+		errs = append(errs, fmt.Errorf("--topic %q cannot be a Kafka topic's name: 1 to 239 letters, digits, dots, underscores and hyphens", o.Topic))
 	}
 	if o.Group == "" {
 		errs = append(errs, errors.New("--group is empty"))

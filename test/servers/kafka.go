@@ -81,7 +81,7 @@ func StartKafka(ctx context.Context, dir string, opts KafkaOptions) (*KafkaServe
 		if heap == "" {
 			heap = "384m"
 		}
-		node.java = []string{"-Xmx" + heap, "-Xms64m", "-XX:+UseSerialGC", "-cp", filepath.Join(jars, "*")}
+		node.java = []string{"-Xmx" + heap, "-Xms64m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN", "-cp", filepath.Join(jars, "*")}
 		if err := node.format(i+1, n, ports[n+i], voters, opts.Config); err != nil {
 			return nil, err
 		}
@@ -226,7 +226,8 @@ func (k *KafkaServer) Ready(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("kafka is not up after %s (%w):\n%s", kafkaUpWithin, err, k.Nodes[0].logTail())
+			return fmt.Errorf("kafka is not up after %s: %d of %d brokers, %w:\n%s",
+				kafkaUpWithin, len(m.Brokers), len(k.Nodes), errors.Join(err, ctx.Err()), k.Nodes[0].logTail())
 		case <-tick.C:
 		}
 	}

@@ -3,7 +3,6 @@
 package servers
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -73,6 +72,5 @@ func (p *process) end(sig syscall.Signal, grace time.Duration) {
 
 func (p *process) logTail() string {
 	content, _ := os.ReadFile(p.logFile)
-	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
+	return string(content[max(0, len(content)-4096):])
 }
