@@ -226,7 +226,9 @@ func (c *comparison) order(pairs [][2]object) {
 		of[v] = append(of[v], p)
 	}
 	for _, ps := range of {
-		slices.SortStableFunc(ps, func(a, b [2]object) int { return cmp.Compare(numberOr(a[0]["sequence"], 0), numberOr(b[0]["sequence"], 0)) })
+		slices.SortStableFunc(ps, func(a, b [2]object) int {
+			return cmp.Compare(numberOr(a[0]["sequence"], 0), numberOr(b[0]["sequence"], 0))
+		})
 		for i, p := range ps {
 			for _, q := range ps[i+1 : min(len(ps), i+orderLookback)] {
 				if numberOr(p[1]["sequence"], 0) > numberOr(q[1]["sequence"], 0) &&
