@@ -70,7 +70,7 @@ func workloads() []workload {
 		{"1000 polygons of 64 vertices", 1000, city{newYork, 60}, polygon(64, 1000), 10_000, false},
 		// A circle of 1 km covers 3.14 km²; 40 km × 40 km hold 20 of them over each other.
 		{"10000 circles of 1 km", 10_000, city{newYork, 40}, func(_ *rand.Rand, at geo.Point) []byte { return circleFeature(at, 1000) }, 10_000, false},
-		{"100000 polygons of 16 vertices", 100_000, city{newYork, 500}, polygon(16, 500), 10_000, false},
+		{"100000 polygons of 16 vertices", 100_000, city{newYork, 500}, polygon(16, 500), 10_000, true},
 		{"1000000 polygons of 16 vertices", 1_000_000, city{geo.Point{Lon: 10, Lat: 48}, 2000}, polygon(16, 500), 10_000, true},
 	}
 }
@@ -197,6 +197,9 @@ func BenchmarkBuild(b *testing.B) {
 // BenchmarkEdit puts one fence into a large set.
 func BenchmarkEdit(b *testing.B) {
 	w := workloads()[2]
+	if testing.Short() {
+		w.fences = 1000
+	}
 	set := build(b, w.features())
 	r := rand.New(rand.NewPCG(5, 6))
 	var edits []fence.Change
