@@ -230,3 +230,56 @@ func BenchmarkRestore(b *testing.B) {
 	}
 	rate(b, n)
 }
+
+// BenchmarkCommitWhenFull is a round of the demo's commits (8 partitions, 25 documents each) in a log that is at its bound,
+// where each transaction also deletes.
+func BenchmarkCommitWhenFull(b *testing.B) {
+	for _, bound := range []int64{64 << 20, 512 << 20} {
+		b.Run(fmt.Sprintf("bound=%dMiB", bound>>20), func(b *testing.B) {
+			opts := options(b.TempDir())
+			opts.Partitions, opts.RetentionBytes = 8, bound
+			l := open(b, opts)
+			claims, batches := make([]broker.Claim, 8), make([][]broker.Record, 8)
+			for p := range claims {
+				f := newFixture(250)
+				c, err := l.Claim(b.Context(), int32(p), "bench")
+				require.NoError(b, err)
+				require.NoError(b, c.Restore(b.Context(), func(*broker.Record) error { return nil }))
+				claims[p] = c
+				batches[p] = append(many(25, func(i int) broker.Record { return f.document(int32(p), i) }),
+					many(25, func(int) broker.Record { return f.snapshot(int32(p)) })...)
+			}
+			round := func() {
+				var group sync.WaitGroup
+				for p, c := range claims {
+					group.Go(func() {
+						if err := c.Commit(b.Context(), batches[p]); err != nil {
+							b.Error(err)
+						}
+					})
+				}
+				group.Wait()
+			}
+			l.db.NoSync = true // the writer rests
+			for full := false; !full; {
+				round()
+				earliest, _, err := l.Bounds(b.Context(), broker.Enriched, 0)
+				require.NoError(b, err)
+				full = earliest > 0
+			}
+			_, filled, err := l.Bounds(b.Context(), broker.Enriched, 0)
+			require.NoError(b, err)
+			l.db.NoSync = false
+			b.ReportAllocs()
+			for b.Loop() {
+				round()
+			}
+			info, err := l.file.Stat()
+			require.NoError(b, err)
+			r := l.usage()
+			b.ReportMetric(float64(info.Size())/float64(bound), "file/bound")
+			b.ReportMetric(float64(r.free)/float64(r.size), "free/file")
+			b.ReportMetric(float64(r.size-r.free)/float64(filled)/8, "file_B/record")
+		})
+	}
+}

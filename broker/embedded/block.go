@@ -28,8 +28,10 @@ const (
 	blockBytes = 64 << 10
 	// compressFrom is the size below which s2 finds nothing.
 	compressFrom = 96
-	// maxRawBytes bounds what a block may say it holds.
-	maxRawBytes = 64 << 20
+	// maxRawBytes bounds what a block of one record may say it holds; others hold blockBytes at most.
+	maxRawBytes = 16 << 20
+	// minRecordBytes is what a record without anything takes.
+	minRecordBytes = 4
 	// maxHeaderBytes bounds a block's own header.
 	maxHeaderBytes = 1 + 4 + 3*binary.MaxVarintLen64
 )
@@ -58,7 +60,7 @@ func encodeBlocks(records []*broker.Record, written int64) []block {
 	var out []block
 	raw, count := make([]byte, 0, rawSize(records)), 0
 	for _, r := range records {
-		if count > 0 && len(raw)+recordSize(r) > blockBytes {
+		if count > 0 && len(raw)+recordSize(r) > blockBytes { // parseHeader relies on it
 			out = append(out, block{encodeBlock(raw, count, written), count})
 			raw, count = raw[:0], 0
 		}
@@ -148,7 +150,7 @@ func parseHeader(b []byte) (h blockHeader, rest []byte, err error) {
 	h.codec = b[0]
 	in := input{b: b[5:]}
 	count, written, raw := in.uvarint(), in.uvarint(), in.uvarint()
-	if in.bad || count == 0 || count > raw || raw > maxRawBytes || int64(written) < 0 {
+	if in.bad || count == 0 || int64(written) < 0 || raw > maxRawBytes || count > 1 && raw > blockBytes || count > raw/minRecordBytes {
 		return h, nil, errBadBlock
 	}
 	h.count, h.written, h.raw = int(count), int64(written), int(raw)
@@ -177,7 +179,7 @@ func decodeBlock(b []byte, s broker.Stream, p int32, first int64) ([]broker.Reco
 		return nil, errBadBlock
 	}
 	in := input{b: raw}
-	records := make([]broker.Record, 0, min(h.count, len(raw)/4+1))
+	records := make([]broker.Record, 0, h.count)
 	for i := range h.count {
 		records = append(records, broker.Record{Stream: s, Partition: p, Offset: first + int64(i)})
 		in.record(&records[i], h.written)

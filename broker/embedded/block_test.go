@@ -81,9 +81,10 @@ func TestDamageOfABlockIsFound(t *testing.T) {
 // FuzzDecodeBlock feeds the decoder anything, with and without a checksum that fits: it must neither panic nor take more
 // memory than the block may say, and what it accepts must encode to a block that it gives back alike.
 func FuzzDecodeBlock(f *testing.F) {
-	fix := newFixture(10)
-	for _, n := range []int{1, 3, 200} {
-		records := pointers(many(n, func(i int) broker.Record { return fix.document(0, i) }))
+	for _, n := range []int{1, 3, 40} { // small: the fuzzer spends its time on making large ones smaller
+		records := pointers(many(n, func(i int) broker.Record {
+			return broker.Record{Key: []byte("taxi-1"), Value: fmt.Appendf(nil, "fix %d of taxi-1", i), Timestamp: 1_700_000_000_123}
+		}))
 		records[0].Headers = []broker.Header{{Key: "reason", Value: []byte("time")}}
 		f.Add(encodeBlocks(records, 1_700_000_000_000)[0].payload[5:], byte(codecS2))
 	}
@@ -99,17 +100,22 @@ func FuzzDecodeBlock(f *testing.F) {
 		h, _, err := parseHeader(payload)
 		require.NoError(t, err)
 		require.Len(t, records, h.count)
-		raw := []byte{}
-		for i := range records {
-			if records[i].Timestamp == 0 {
-				return // is written as "now"
-			}
-			raw = appendRecord(raw, &records[i], h.written)
+		if h.raw > 2*blockBytes {
+			return // slow to compare, and no different
 		}
+		raw := rawOf(records, h.written)
 		again, err := decodeBlock(encodeBlock(raw, len(records), h.written), broker.Events, 0, 5)
 		require.NoError(t, err)
-		require.Equal(t, records, again)
+		require.True(t, bytes.Equal(raw, rawOf(again, h.written)))
 	})
+}
+
+func rawOf(records []broker.Record, written int64) []byte {
+	var raw []byte
+	for i := range records {
+		raw = appendRecord(raw, &records[i], written)
+	}
+	return raw
 }
 
 func BenchmarkBlock(b *testing.B) {
@@ -134,6 +140,7 @@ func BenchmarkBlock(b *testing.B) {
 		})
 	}
 }
+
 // sealed makes a block of a body, with a checksum that fits.
 func sealed(codec byte, body []byte) []byte {
 	out := append([]byte{codec, 0, 0, 0, 0}, body...)

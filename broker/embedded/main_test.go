@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -19,6 +21,11 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+const (
+	waitFor = 20 * time.Second
+	tick    = time.Millisecond
+)
 
 // options are those of a test's log in a directory.
 func options(dir string) Options {
@@ -43,4 +50,11 @@ func (l *Log) trim(ctx context.Context, s broker.Stream, p int32, below int64) e
 		return err
 	}
 	return l.await(ctx, &op{check: noCheck, apply: func(t *txn) error { return t.hide(part, below) }})
+}
+
+// lastTx is the id of the newest transaction.
+func (l *Log) lastTx(t *testing.T) (id int) {
+	t.Helper()
+	require.NoError(t, l.view(func(tx *bbolt.Tx) error { id = tx.ID(); return nil }))
+	return id
 }
