@@ -84,7 +84,7 @@ func (l *Log) verify(ctx context.Context) error {
 	}
 	for _, s := range l.streams {
 		if t, there := topics[s]; there && t.id != l.topics[s].id {
-			l.compare(topics, map[broker.Stream]int{})
+			l.compare(topics, map[broker.Stream]int{}) //nolint:contextcheck // readers ask within their own life
 		}
 		if err := l.lostError(s); err != nil {
 			return err

@@ -15,8 +15,14 @@ import (
 	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
 )
 
+// onKafka is a test with the Kafka to run it on.
+type onKafka struct {
+	*testing.T
+	brokers []string
+}
+
 // inBoth are the behaviours that hold on the Kafka in memory and (build tag real) on a real one.
-var inBoth = map[string]func(*testing.T, []string){
+var inBoth = map[string]func(onKafka){
 	"a later claim fences and the terms count every claim":       termsCount,
 	"an owner that lost its claim commits nothing":               fencedOwner,
 	"what a dead owner left open is aborted by the claim":        hangingTransaction,
@@ -41,12 +47,12 @@ var inBoth = map[string]func(*testing.T, []string){
 
 func TestOnFakeKafka(t *testing.T) {
 	for name, test := range inBoth {
-		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { test(t, fake(t)) })
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { test(onKafka{t, fake(t)}) })
 	}
 }
 
-func termsCount(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func termsCount(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	restored := func() *claim { return owner(t, l, 1) }
 	require.EqualValues(t, 1, restored().Term())
 	c := restored()
@@ -65,8 +71,8 @@ func termsCount(t *testing.T, brokers []string) {
 	require.EqualValues(t, 1, owner(t, l, 2).Term(), "each partition has its own")
 }
 
-func fencedOwner(t *testing.T, brokers []string) {
-	opts := optionsFor(t, brokers)
+func fencedOwner(t onKafka) {
+	opts := optionsFor(t, t.brokers)
 	l, other := open(t, opts), open(t, opts)
 	old := owner(t, l, 0)
 	require.NoError(t, old.Commit(t.Context(), events(0, "old")))
@@ -79,8 +85,8 @@ func fencedOwner(t *testing.T, brokers []string) {
 	require.Equal(t, []string{"old", "new"}, values(collect(t, r, count(2))))
 }
 
-func hangingTransaction(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func hangingTransaction(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	dead := owner(t, l, 0)
 	require.NoError(t, dead.client.BeginTransaction())
 	left := dead.log.kafkaRecords(events(0, "never"), false)
@@ -100,8 +106,8 @@ func hangingTransaction(t *testing.T, brokers []string) {
 	require.Less(t, time.Since(began), transactionTimeout, "aborted by the claim, not by the time-out")
 }
 
-func tooLarge(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func tooLarge(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	limit := l.Layout().MaxRecordBytes
 	fits := broker.Record{Stream: broker.Events, Value: make([]byte, limit)}
 	large := broker.Record{Stream: broker.Events, Key: []byte("k"), Value: make([]byte, limit)}
@@ -120,8 +126,8 @@ func tooLarge(t *testing.T, brokers []string) {
 	require.Len(t, got[0].Value, limit)
 }
 
-func wrongRecords(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func wrongRecords(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	for _, wrong := range []broker.Record{{Stream: broker.Events, Partition: 1}, {Stream: broker.Input}, {Stream: broker.Fences}} {
 		c := owner(t, l, 0)
 		err := c.Commit(t.Context(), append(events(0, "x"), wrong))
@@ -136,8 +142,8 @@ func wrongRecords(t *testing.T, brokers []string) {
 	require.ErrorContains(t, err, "no partition 3")
 }
 
-func restoreOrder(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func restoreOrder(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	var want []string
 	for round := range 4 {
 		c, err := l.Claim(t.Context(), 2, "node")
@@ -167,8 +173,8 @@ func restoreOrder(t *testing.T, brokers []string) {
 	require.Error(t, failing.Commit(t.Context(), events(2, "x")))
 }
 
-func parallelClaims(t *testing.T, brokers []string) {
-	opts := optionsFor(t, brokers)
+func parallelClaims(t onKafka) {
+	opts := optionsFor(t, t.brokers)
 	opts.Partitions = 16
 	l := open(t, opts)
 	errs := make(chan error, 16)

@@ -33,7 +33,7 @@ func (l *Log) watch(ctx context.Context) {
 		topics, _, err := l.describe(asking)
 		cancel()
 		if err == nil {
-			l.compare(topics, missing)
+			l.compare(topics, missing) //nolint:contextcheck // readers ask within their own life
 		}
 	}
 }

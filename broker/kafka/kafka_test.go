@@ -17,39 +17,39 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a Kafka in memory.
-func fake(t testing.TB, opts ...kfake.Opt) []string {
-	t.Helper()
+func fake(tb testing.TB, opts ...kfake.Opt) []string {
+	tb.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	require.NoError(tb, err)
+	tb.Cleanup(c.Close)
 	return c.ListenAddrs()
 }
 
 // optionsFor are for a log of the test's own.
-func optionsFor(t testing.TB, brokers []string) Options {
-	t.Helper()
-	name := regexp.MustCompile(`[^a-zA-Z0-9._-]`).ReplaceAllString(t.Name(), ".")
+func optionsFor(tb testing.TB, brokers []string) Options {
+	tb.Helper()
+	name := regexp.MustCompile(`[^a-zA-Z0-9._-]`).ReplaceAllString(tb.Name(), ".")
 	return Options{
 		Brokers:     brokers,
 		OpenOptions: broker.OpenOptions{Topic: name, Group: "group-" + name, Partitions: 3, Enriched: true},
 	}
 }
 
-func open(t testing.TB, opts Options) *Log {
-	t.Helper()
-	l, err := Open(t.Context(), opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
+func open(tb testing.TB, opts Options) *Log {
+	tb.Helper()
+	l, err := Open(tb.Context(), opts)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, l.Close()) })
 	return l
 }
 
 // owner claims and restores.
-func owner(t testing.TB, l *Log, p int32) *claim {
-	t.Helper()
-	c, err := l.Claim(t.Context(), p, "node")
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	require.NoError(t, c.Restore(t.Context(), func(*broker.Record) error { return nil }))
+func owner(tb testing.TB, l *Log, p int32) *claim {
+	tb.Helper()
+	c, err := l.Claim(tb.Context(), p, "node")
+	require.NoError(tb, err)
+	tb.Cleanup(c.Close)
+	require.NoError(tb, c.Restore(tb.Context(), func(*broker.Record) error { return nil }))
 	return c.(*claim)
 }
 
@@ -62,16 +62,16 @@ func events(p int32, values ...string) []broker.Record {
 }
 
 // collect polls until done says so of all that came.
-func collect(t testing.TB, r broker.Reader, done func([]broker.Record) bool) []broker.Record {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+func collect(tb testing.TB, r broker.Reader, done func([]broker.Record) bool) []broker.Record {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
 	var out []broker.Record
 	for !done(out) {
 		fetches, err := r.Poll(ctx)
-		require.NoError(t, err, "after %d records", len(out))
+		require.NoError(tb, err, "after %d records", len(out))
 		for _, f := range fetches {
-			require.NoError(t, f.Err)
+			require.NoError(tb, f.Err)
 			out = append(out, f.Records...)
 		}
 	}
@@ -83,13 +83,13 @@ func count(n int) func([]broker.Record) bool {
 }
 
 // failure polls until a fetch has an error.
-func failure(t testing.TB, r broker.Reader) broker.Fetch {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+func failure(tb testing.TB, r broker.Reader) broker.Fetch {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
 	for {
 		fetches, err := r.Poll(ctx)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		for _, f := range fetches {
 			if f.Err != nil {
 				return f
@@ -106,21 +106,21 @@ func values(records []broker.Record) []string {
 	return out
 }
 
-func newReader(t testing.TB, l *Log) broker.Reader {
-	t.Helper()
+func newReader(tb testing.TB, l *Log) broker.Reader {
+	tb.Helper()
 	r, err := l.NewReader(broker.ReaderOptions{Name: "test"})
-	require.NoError(t, err)
-	t.Cleanup(r.Close)
+	require.NoError(tb, err)
+	tb.Cleanup(r.Close)
 	return r
 }
 
 // plainClient is a client of somebody else.
-func plainClient(t testing.TB, brokers []string, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
+func plainClient(tb testing.TB, brokers []string, opts ...kgo.Opt) *kgo.Client {
+	tb.Helper()
 	c, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DisableClientMetrics(),
 	}, opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	require.NoError(tb, err)
+	tb.Cleanup(c.Close)
 	return c
 }

@@ -72,7 +72,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		}
 		return nil, err
 	}
-	watching, stop := context.WithCancel(context.Background())
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop = stop
 	l.wg.Go(func() { l.watch(watching) })
 	return l, nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,10 +38,10 @@ func TestOpenMakesTheTopicsThatAreMissing(t *testing.T) {
 		}
 	}
 	require.Equal(t, "compact", got[".state cleanup.policy"])
-	require.Equal(t, fmt.Sprint(stateSegment), got[".state segment.bytes"])
+	require.Equal(t, strconv.Itoa(stateSegment), got[".state segment.bytes"])
 	require.Equal(t, "delete", got[".events cleanup.policy"])
-	require.Equal(t, fmt.Sprint(8*3600*1000), got[".events retention.ms"])
-	require.Equal(t, fmt.Sprint(10<<20), got[".events retention.bytes"], "the bound is the topic's, Kafka's a partition's")
+	require.Equal(t, strconv.Itoa(8*3600*1000), got[".events retention.ms"])
+	require.Equal(t, strconv.Itoa(10<<20), got[".events retention.bytes"], "the bound is the topic's, Kafka's a partition's")
 
 	again := open(t, opts)
 	require.Equal(t, l.Layout(), again.Layout())
@@ -106,7 +107,7 @@ func TestOpenSaysWhichBrokersDoNotAnswer(t *testing.T) {
 func TestOpenSaysThatNobodyBehindThePortSpeaksKafka(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() }) // accepts by the kernel's queue, never answers
+	t.Cleanup(func() { require.NoError(t, l.Close()) }) // accepts by the kernel's queue, never answers
 	opts := optionsFor(t, []string{l.Addr().String()})
 	opts.OpenTimeout = 3 * time.Second
 	_, err = Open(t.Context(), opts)

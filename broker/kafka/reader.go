@@ -156,7 +156,9 @@ func (r *reader) setPaused(at place, paused bool) {
 		return
 	}
 	part.paused = paused
-	r.changed[at] = r.changed[at] // stays true when it was
+	if !r.changed[at] {
+		r.changed[at] = false // to be told, but not to begin anew
+	}
 	r.wake()
 }
 
@@ -174,7 +176,7 @@ func (r *reader) Poll(ctx context.Context) ([]broker.Fetch, error) {
 		if r.ctx.Err() != nil || fetches.IsClientClosed() {
 			return nil, broker.ErrClosed
 		}
-		if out = r.take(fetches); len(out) > 0 {
+		if out = r.take(fetches); len(out) > 0 { //nolint:contextcheck // questions live as long as the reader, not as this poll
 			return out, nil
 		}
 		if ctx.Err() != nil {

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -15,19 +14,19 @@ import (
 )
 
 // prefill writes n numbered records to a partition.
-func prefill(t testing.TB, l *Log, s broker.Stream, p int32, n int) {
-	t.Helper()
+func prefill(tb testing.TB, l *Log, s broker.Stream, p int32, n int) {
+	tb.Helper()
 	records := make([]broker.Record, n)
 	for i := range records {
 		records[i] = broker.Record{Stream: s, Partition: p, Key: []byte("k"), Value: strconv.AppendInt(nil, int64(i), 10)}
 	}
-	offsets, err := l.Produce(t.Context(), records)
-	require.NoError(t, err)
-	require.EqualValues(t, n-1, offsets[n-1]-offsets[0])
+	offsets, err := l.Produce(tb.Context(), records)
+	require.NoError(tb, err)
+	require.EqualValues(tb, n-1, offsets[n-1]-offsets[0])
 }
 
-func controlRecords(t *testing.T, brokers []string) {
-	opts := optionsFor(t, brokers)
+func controlRecords(t onKafka) {
+	opts := optionsFor(t, t.brokers)
 	l := open(t, opts)
 	c := owner(t, l, 0)
 	r := newReader(t, l)
@@ -48,7 +47,7 @@ func controlRecords(t *testing.T, brokers []string) {
 	}
 	upTo(3) // two records and the commit's marker
 	// A transaction that is aborted: its records are never shown, and Next passes them.
-	txn := plainClient(t, brokers, kgo.TransactionalID(opts.Group+"-other"))
+	txn := plainClient(t, t.brokers, kgo.TransactionalID(opts.Group+"-other"))
 	require.NoError(t, txn.BeginTransaction())
 	require.NoError(t, txn.ProduceSync(t.Context(), &kgo.Record{Topic: l.topicOf(broker.Events), Value: []byte("aborted")}).FirstErr())
 	require.NoError(t, txn.EndTransaction(t.Context(), kgo.TryAbort))
@@ -58,8 +57,8 @@ func controlRecords(t *testing.T, brokers []string) {
 	require.Equal(t, e, next, "caught up, though the last offsets are of no record")
 }
 
-func readdUnderLoad(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func readdUnderLoad(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	const n = 3000
 	for p := range int32(3) {
 		prefill(t, l, broker.Input, p, n)
@@ -90,8 +89,8 @@ func readdUnderLoad(t *testing.T, brokers []string) {
 	}
 }
 
-func pauseUnderLoad(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func pauseUnderLoad(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	const n = 2000
 	r := newReader(t, l)
 	want := map[int32]int64{}
@@ -139,8 +138,8 @@ func pauseUnderLoad(t *testing.T, brokers []string) {
 	}
 }
 
-func removeUnderLoad(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func removeUnderLoad(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	r := newReader(t, l)
 	for p := range int32(2) {
 		prefill(t, l, broker.Input, p, 100)
@@ -160,8 +159,8 @@ func removeUnderLoad(t *testing.T, brokers []string) {
 	require.Equal(t, "50", string(collect(t, r, count(1))[0].Value))
 }
 
-func greeted(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func greeted(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	prefill(t, l, broker.Input, 0, 5)
 	r := newReader(t, l)
 	r.Add(broker.Input, 0, 5)
@@ -181,8 +180,8 @@ func greeted(t *testing.T, brokers []string) {
 	require.Equal(t, map[int32]int64{0: 5, 1: 0}, caught)
 }
 
-func outOfRange(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func outOfRange(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	prefill(t, l, broker.Input, 0, 10)
 	prefill(t, l, broker.Input, 1, 10)
 	r := newReader(t, l)
@@ -201,8 +200,8 @@ func outOfRange(t *testing.T, brokers []string) {
 	require.ErrorContains(t, failure(t, r).Err, "no partition 7")
 }
 
-func deletedUnderReader(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func deletedUnderReader(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	prefill(t, l, broker.Input, 0, 100)
 	_, err := l.admin.DeleteRecords(t.Context(), kadm.Offsets{l.topicOf(broker.Input): {0: {Topic: l.topicOf(broker.Input), Partition: 0, At: 60}}})
 	require.NoError(t, err)
@@ -218,8 +217,8 @@ func deletedUnderReader(t *testing.T, brokers []string) {
 	require.Equal(t, "60", string(collect(t, r, count(1))[0].Value))
 }
 
-func madeAnew(t *testing.T, brokers []string) {
-	opts := optionsFor(t, brokers)
+func madeAnew(t onKafka) {
+	opts := optionsFor(t, t.brokers)
 	l := open(t, opts)
 	prefill(t, l, broker.Input, 0, 10)
 	r := newReader(t, l)
@@ -245,8 +244,8 @@ func madeAnew(t *testing.T, brokers []string) {
 	require.NotEqual(t, l.Layout().InputID, again.Layout().InputID)
 }
 
-func cursors(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func cursors(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	load := func(name string, s broker.Stream) map[int32]int64 {
 		got, err := l.LoadCursors(t.Context(), name, s)
 		require.NoError(t, err)
@@ -263,8 +262,8 @@ func cursors(t *testing.T, brokers []string) {
 	require.ErrorContains(t, l.StoreCursors(t.Context(), "sink.a", broker.Events, map[int32]int64{3: 1}), "no partition 3")
 }
 
-func roundTrip(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func roundTrip(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	at := time.Now().Add(-time.Hour).UnixMilli()
 	want := []broker.Record{
 		{Stream: broker.Commands, Partition: 1, Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []broker.Header{{Key: "h", Value: []byte("1")}, {Key: "h", Value: []byte("2")}}},
@@ -286,8 +285,8 @@ func roundTrip(t *testing.T, brokers []string) {
 	}
 }
 
-func manyPartitions(t *testing.T, brokers []string) {
-	opts := optionsFor(t, brokers)
+func manyPartitions(t onKafka) {
+	opts := optionsFor(t, t.brokers)
 	opts.Partitions = 64
 	l := open(t, opts)
 	var records []broker.Record
@@ -322,8 +321,8 @@ func manyPartitions(t *testing.T, brokers []string) {
 	}
 }
 
-func pollEnds(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func pollEnds(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	r := newReader(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -340,8 +339,8 @@ func pollEnds(t *testing.T, brokers []string) {
 	require.ErrorIs(t, err, broker.ErrClosed)
 }
 
-func closed(t *testing.T, brokers []string) {
-	l := open(t, optionsFor(t, brokers))
+func closed(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
 	require.NoError(t, l.Health())
 	c := owner(t, l, 0)
 	c.Close()
@@ -381,11 +380,11 @@ func TestReaderSurvivesEveryCallAtOnce(t *testing.T) {
 			done <- struct{}{}
 		}()
 	}
-	last := map[string]bool{}
+	last := map[int32]bool{}
 	collect(t, r, func(got []broker.Record) bool {
 		for _, rec := range got {
 			if rec.Offset == 499 {
-				last[fmt.Sprint(rec.Partition)] = true
+				last[rec.Partition] = true
 			}
 		}
 		return len(last) == 3

@@ -149,17 +149,23 @@ func TestNothingIsLostOrDoubledWhenTheBroker(t *testing.T) {
 		}
 	}
 	for name, fault := range map[string]func(*testing.T, *servers.KafkaServer){
-		"restarts": func(t *testing.T, k *servers.KafkaServer) { require.NoError(t, k.Restart(t.Context())) },
+		"restarts": func(t *testing.T, k *servers.KafkaServer) {
+			t.Helper()
+			require.NoError(t, k.Restart(t.Context()))
+		},
 		"is killed": func(t *testing.T, k *servers.KafkaServer) {
+			t.Helper()
 			k.Kill()
 			require.NoError(t, k.Start(t.Context()))
 		},
 		"is away for 20 s": func(t *testing.T, k *servers.KafkaServer) {
+			t.Helper()
 			k.Stop()
 			pause(t, 20*time.Second)
 			require.NoError(t, k.Start(t.Context()))
 		},
 		"hangs for 20 s": func(t *testing.T, k *servers.KafkaServer) {
+			t.Helper()
 			require.NoError(t, k.Pause())
 			pause(t, 20*time.Second)
 			require.NoError(t, k.Continue())

@@ -13,7 +13,7 @@ import (
 func TestOnRealKafka(t *testing.T) {
 	k := servers.Kafka(t, servers.KafkaOptions{})
 	for name, test := range inBoth {
-		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { test(t, k.Brokers) })
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { test(onKafka{t, k.Brokers}) })
 	}
 }
 

@@ -60,7 +60,7 @@ func (l *Log) describe(ctx context.Context) (map[broker.Stream]topic, int, error
 	req.AllowAutoTopicCreation = false
 	for _, s := range l.streams {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(l.topicOf(s))
+		t.Topic = new(l.topicOf(s))
 		req.Topics = append(req.Topics, t)
 	}
 	resp, err := req.RequestWith(ctx, l.client)

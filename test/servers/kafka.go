@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,13 +49,13 @@ type KafkaNode struct {
 }
 
 // Kafka starts a Kafka that ends with the test.
-func Kafka(t testing.TB, opts KafkaOptions) *KafkaServer {
-	t.Helper()
-	k, err := StartKafka(t.Context(), t.TempDir(), opts)
+func Kafka(tb testing.TB, opts KafkaOptions) *KafkaServer {
+	tb.Helper()
+	k, err := StartKafka(tb.Context(), tb.TempDir(), opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(k.Kill) // nobody needs its data, and a clean stop takes seconds
+	tb.Cleanup(k.Kill) // nobody needs its data, and a clean stop takes seconds
 	return k
 }
 
@@ -98,8 +99,8 @@ func (n *KafkaNode) format(id, nodes, controllerPort int, voters []string, extra
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return err
 	}
-	copies := fmt.Sprint(min(nodes, 3))
-	isr := fmt.Sprint(min(nodes, 2))
+	copies := strconv.Itoa(min(nodes, 3))
+	isr := strconv.Itoa(min(nodes, 2))
 	lines := []string{
 		"process.roles=broker,controller",
 		fmt.Sprintf("node.id=%d", id),
@@ -241,7 +242,7 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // after all are picked, so that none comes twice
+		defer func() { _ = l.Close() }() // after all are picked, so that none comes twice
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil

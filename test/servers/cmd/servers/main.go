@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +35,7 @@ func run(ctx context.Context, out io.Writer, starts ...start) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	flags := make([]string, 0, len(starts))
 	for _, start := range starts {
 		flag, stop, err := start(ctx, dir)
@@ -44,7 +45,9 @@ func run(ctx context.Context, out io.Writer, starts ...start) (err error) {
 		defer stop()
 		flags = append(flags, flag)
 	}
-	fmt.Fprintf(out, "go run ./cmd/node --demo=off %s\n", strings.Join(flags, " "))
+	if _, err := fmt.Fprintf(out, "go run ./cmd/node --demo=off %s\n", strings.Join(flags, " ")); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }
