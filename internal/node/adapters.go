@@ -12,7 +12,6 @@ import (
 	"github.com/trackmesh/trackmesh/broker"
 	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/geo"
-	"github.com/trackmesh/trackmesh/live"
 	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
 	"github.com/trackmesh/trackmesh/source"
 	"github.com/trackmesh/trackmesh/track"
@@ -20,52 +19,6 @@ import (
 
 // patience is how long a query waits for partitions that are on their way.
 const patience = 2 * time.Second
-
-// liveFleet answers the API from this node's live index.
-type liveFleet struct {
-	fleet *live.Fleet
-	home  func(vehicle string) int32
-}
-
-func (l liveFleet) Track(ctx context.Context, vehicle string) (*track.View, live.Coverage, error) {
-	view, coverage := l.fleet.Track(vehicle, l.home(vehicle))
-	if view == nil && !coverage.Whole() {
-		l.fleet.Await(ctx, patience)
-		view, coverage = l.fleet.Track(vehicle, l.home(vehicle))
-	}
-	if view == nil {
-		return nil, coverage, api.ErrNotFound
-	}
-	return view, coverage, nil
-}
-
-func (l liveFleet) Search(ctx context.Context, q live.Query) (live.Found, live.Coverage, error) {
-	l.fleet.Await(ctx, patience)
-	found, coverage := l.fleet.Search(q)
-	return found, coverage, nil
-}
-
-func (l liveFleet) Nearest(ctx context.Context, q live.NearestQuery) ([]live.Neighbour, live.Coverage, error) {
-	l.fleet.Await(ctx, patience)
-	found, coverage := l.fleet.Nearest(q)
-	return found, coverage, nil
-}
-
-func (l liveFleet) Cells(ctx context.Context, precision int, box geo.Box) ([]live.Cell, live.Coverage, error) {
-	l.fleet.Await(ctx, patience)
-	cells, coverage := l.fleet.Cells(precision, &box)
-	return cells, coverage, nil
-}
-
-func (l liveFleet) Visible(_ context.Context, box geo.Box, limit int) (live.Visible, live.Coverage, error) {
-	visible, coverage := l.fleet.Visible(&box, limit)
-	return visible, coverage, nil
-}
-
-func (l liveFleet) Counts(context.Context) (live.Counts, live.Coverage, error) {
-	counts, coverage := l.fleet.Counts()
-	return counts, coverage, nil
-}
 
 // hostPaths and hostMessages answer the API from this node's partitions.
 type hostPaths struct{ host *actors.Host }
@@ -139,14 +92,11 @@ func (b boardFences) Delete(ctx context.Context, id string, ifMatch *int64) (int
 }
 
 func translated(err error) error {
-	var invalid *fence.ParseError
 	switch {
 	case errors.Is(err, actors.ErrVersion):
 		return api.ErrVersion
 	case errors.Is(err, actors.ErrNoFence):
 		return api.ErrNotFound
-	case errors.As(err, &invalid):
-		return &api.InvalidError{Pointer: invalid.Pointer, Reason: invalid.Error()}
 	}
 	return err
 }
