@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trackmesh/trackmesh/geo"
+	"github.com/trackmesh/trackmesh/history"
+)
+
+func newestFirst(a, b *found) int {
+	return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(b.offset, a.offset), cmp.Compare(b.partition, a.partition))
+}
+
+func byTimeAndVehicle(a, b *found) int {
+	return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Vehicle, b.Vehicle), cmp.Compare(a.offset, b.offset), cmp.Compare(a.partition, b.partition))
+}
+
+// Path returns a vehicle's fixes. See history.Store.
+func (s *Store) Path(ctx context.Context, q history.PathQuery) ([]history.Position, error) {
+	w := between(q.From, q.To)
+	w.vehicle, w.newest = q.Vehicle, true
+	b := best{limit: history.OrDefault(q.Limit, history.DefaultFixes), compare: newestFirst}
+	more := func(first int64) bool {
+		oldest, full := b.last()
+		return !full || first+maxSpan >= oldest.Time
+	}
+	if err := s.scan(ctx, w, more, func(p *position) error {
+		if p.has&isJump == 0 && (q.Late || p.has&isLate == 0) {
+			b.add(p)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	fixes := b.positions()
+	slices.Reverse(fixes)
+	return fixes, nil
+}
+
+// Replay returns the fixes in a window. See history.Store.
+func (s *Store) Replay(ctx context.Context, q history.ReplayQuery) ([]history.Position, error) {
+	w := between(q.From, q.To)
+	w.box = q.Box
+	b := best{limit: history.OrDefault(q.Limit, history.DefaultFixes), compare: byTimeAndVehicle}
+	more := func(first int64) bool {
+		newest, full := b.last()
+		return !full || first <= newest.Time
+	}
+	err := s.scan(ctx, w, more, func(p *position) error {
+		if p.has&isJump == 0 && (q.Box == nil || q.Box.Contains(p.at)) {
+			b.add(p)
+		}
+		return nil
+	})
+	return b.positions(), err
+}
+
+// At returns where the fleet was. See history.Store.
+func (s *Store) At(ctx context.Context, q history.AtQuery) ([]history.Position, error) {
+	age := q.MaxAge
+	if age <= 0 {
+		age = history.DefaultMaxAge
+	}
+	newest := map[string]found{}
+	// No box here: the newest fix of a vehicle that was in it may be elsewhere.
+	w := between(q.At.Add(-age).Add(time.Millisecond), q.At.Add(time.Millisecond))
+	if err := s.scan(ctx, w, nil, func(p *position) error {
+		if p.has&isJump != 0 {
+			return nil
+		}
+		f := found{p.history(), p.offset, p.partition}
+		if before, ok := newest[p.vehicle]; !ok || newestFirst(&f, &before) < 0 {
+			newest[p.vehicle] = f
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	fleet := make([]history.Position, 0, len(newest))
+	for _, f := range newest {
+		if q.Box == nil || q.Box.Contains(f.Location) {
+			fleet = append(fleet, f.Position)
+		}
+	}
+	slices.SortFunc(fleet, func(a, b history.Position) int { return strings.Compare(a.Vehicle, b.Vehicle) })
+	return fleet[:min(len(fleet), history.OrDefault(q.Limit, history.DefaultFixes))], nil
+}
+
+// maxCells bounds the memory of a count.
+const maxCells = 2_000_000
+
+// Cells counts fixes by geohash cell. See history.Store.
+func (s *Store) Cells(ctx context.Context, q history.CellQuery) ([]history.Cell, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	w := between(q.From, q.To)
+	w.box = q.Box
+	counts := map[uint64]int64{}
+	if err := s.scan(ctx, w, nil, func(p *position) error {
+		if p.has&isJump != 0 || (q.Box != nil && !q.Box.Contains(p.at)) {
+			return nil
+		}
+		counts[geo.GeohashInt(p.at, q.Precision)]++
+		if len(counts) > maxCells {
+			return fmt.Errorf("%w: there are more than %d cells: ask for a lower precision or a smaller box", history.ErrQuery, maxCells)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	cells := make([]history.Cell, 0, len(counts))
+	for cell, n := range counts {
+		cells = append(cells, history.Cell{Geohash: geo.GeohashString(cell, q.Precision), Count: n})
+	}
+	slices.SortFunc(cells, history.CompareCells)
+	return cells[:min(len(cells), history.OrDefault(q.Limit, history.DefaultCells))], nil
+}
+
+// Histogram counts fixes by interval. See history.Store.
+func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time.Duration) ([]history.Bucket, error) {
+	if err := history.CheckHistogram(from, to, interval); err != nil {
+		return nil, err
+	}
+	every := interval.Milliseconds()
+	counts := map[int64]int64{}
+	if err := s.scan(ctx, between(from, to), nil, func(p *position) error {
+		if p.has&isJump == 0 {
+			counts[floor(p.time, every)]++
+		}
+		if len(counts) > history.MaxBuckets {
+			return fmt.Errorf("%w: interval %s makes more than %d buckets", history.ErrQuery, interval, history.MaxBuckets)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	buckets := make([]history.Bucket, 0, len(counts))
+	for t, n := range counts {
+		buckets = append(buckets, history.Bucket{Time: t, Count: n})
+	}
+	slices.SortFunc(buckets, func(a, b history.Bucket) int { return cmp.Compare(a.Time, b.Time) })
+	return buckets, nil
+}
+
+// floor is the highest multiple of every that is not above t.
+func floor(t, every int64) int64 {
+	r := t % every
+	if r < 0 {
+		r += every
+	}
+	return t - r
+}
