@@ -30,7 +30,11 @@ func (p *process) start(cmd *exec.Cmd) error {
 	}
 	defer func() { _ = log.Close() }() // the process has its own handle
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = ownGroup()
+	attr := ownGroup()
+	if cmd.SysProcAttr != nil { // the user that it runs as
+		attr.Credential = cmd.SysProcAttr.Credential
+	}
+	cmd.SysProcAttr = attr
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}

@@ -24,7 +24,7 @@ type start func(ctx context.Context, dir string) (flag string, stop func(), err 
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if err := run(ctx, os.Stdout, kafka); err != nil {
+	if err := run(ctx, os.Stdout, kafka, elasticsearch); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
