@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -252,7 +253,7 @@ func largeCommit(e *env) {
 	c, _ := e.claim(0)
 	batch := numbered(broker.Enriched, 0, 0, n)
 	for i := range 500 {
-		batch = append(batch, record(broker.State, 0, fmt.Sprint("vehicle-", i), fmt.Sprint(i)))
+		batch = append(batch, record(broker.State, 0, fmt.Sprint("vehicle-", i), strconv.Itoa(i)))
 	}
 	require.NoError(e, c.Commit(e.ctx, batch))
 	require.Equal(e, values(batch[:n]), values(e.contents(broker.Enriched, 0)))
@@ -313,7 +314,7 @@ func fight(e *env) {
 	require.ElementsMatch(e, success, events)
 	_, state := e.claim(0)
 	if len(success) > 0 {
-		require.Equal(e, fmt.Sprint(len(success)), state["count"], "each success counted on the one before")
+		require.Equal(e, strconv.Itoa(len(success)), state["count"], "each success counted on the one before")
 	}
 }
 
@@ -346,7 +347,7 @@ func (e *env) add(name string, n int) ([]string, error) {
 		count++
 		event := fmt.Sprintf("%s/%d", name, i)
 		err := c.Commit(e.ctx, []broker.Record{
-			record(broker.Events, 0, "k", event), record(broker.State, 0, "count", fmt.Sprint(count)),
+			record(broker.Events, 0, "k", event), record(broker.State, 0, "count", strconv.Itoa(count)),
 		})
 		if errors.Is(err, broker.ErrFenced) {
 			return won, nil

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func record(s broker.Stream, p int32, key, value string) broker.Record {
 	return broker.Record{Stream: s, Partition: p, Key: []byte(key), Value: []byte(value)}
 }
 
-// numbered are n records with the values first, first+1, …
+// numbered are n records with the values first, first+1 and so on.
 func numbered(s broker.Stream, p int32, first, n int) []broker.Record {
 	out := make([]broker.Record, n)
 	for i := range out {
@@ -119,20 +120,18 @@ func (e *env) poll(r broker.Reader) []broker.Fetch {
 	return fetches
 }
 
-// take polls until n records came, all of one partition, and returns them with the last fetch.
-func (e *env) take(r broker.Reader, n int) ([]broker.Record, broker.Fetch) {
+// take polls until n records came and returns them.
+func (e *env) take(r broker.Reader, n int) []broker.Record {
 	e.Helper()
 	var out []broker.Record
-	var last broker.Fetch
 	for len(out) < n {
 		for _, f := range e.poll(r) {
 			require.NoError(e, f.Err)
 			out = append(out, f.Records...)
-			last = f
 		}
 	}
 	require.Len(e, out, n)
-	return out, last
+	return out
 }
 
 // read returns the n records of a partition from an offset on.
@@ -141,8 +140,7 @@ func (e *env) read(s broker.Stream, p int32, from int64, n int) []broker.Record 
 	r := e.reader(broker.ReaderOptions{})
 	defer r.Close()
 	r.Add(s, p, from)
-	out, _ := e.take(r, n)
-	return out
+	return e.take(r, n)
 }
 
 // contents returns everything that an append-only partition shows. It writes a record behind and reads up to that, so what
@@ -150,7 +148,7 @@ func (e *env) read(s broker.Stream, p int32, from int64, n int) []broker.Record 
 func (e *env) contents(s broker.Stream, p int32) []broker.Record {
 	e.Helper()
 	e.ends++
-	end := e.produce(record(s, p, endKey, fmt.Sprint(e.ends)))[0]
+	end := e.produce(record(s, p, endKey, strconv.Itoa(e.ends)))[0]
 	earliest, _, err := e.log.Bounds(e.ctx, s, p)
 	require.NoError(e, err)
 	r := e.reader(broker.ReaderOptions{})

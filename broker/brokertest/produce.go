@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -55,7 +56,7 @@ func manyPartitions(e *env) {
 	var batch []broker.Record
 	for i := range 200 {
 		s := []broker.Stream{broker.Input, broker.Commands, broker.Dead}[i%3]
-		batch = append(batch, record(s, int32(i%partitions), "k", fmt.Sprintf("%d", i)))
+		batch = append(batch, record(s, int32(i%partitions), "k", strconv.Itoa(i)))
 	}
 	offsets := e.produce(batch...)
 	seen := 0

@@ -35,10 +35,6 @@ func readMany(e *env) {
 	e.produce(batch...)
 	r := e.reader(broker.ReaderOptions{})
 	defer r.Close()
-	type place struct {
-		s broker.Stream
-		p int32
-	}
 	got, left := map[place][]string{}, 2*partitions
 	for p := range int32(partitions) {
 		r.Add(broker.Input, p, 0)
@@ -50,7 +46,8 @@ func readMany(e *env) {
 			at := place{f.Stream, f.Partition}
 			got[at] = append(got[at], values(f.Records)...)
 			for _, rec := range f.Records {
-				require.Equal(e, at, place{rec.Stream, rec.Partition})
+				require.Equal(e, f.Stream, rec.Stream)
+				require.Equal(e, f.Partition, rec.Partition)
 			}
 			if len(got[at]) == n && len(f.Records) > 0 {
 				left--
@@ -71,7 +68,7 @@ func smallBounds(e *env) {
 	r := e.reader(broker.ReaderOptions{MaxBufferedBytes: 64 << 10, MaxPartitionBytes: 16 << 10})
 	defer r.Close()
 	r.Add(broker.Input, 0, 0)
-	got, _ := e.take(r, 6)
+	got := e.take(r, 6)
 	for i, rec := range got {
 		if i%2 == 0 {
 			require.Len(e, rec.Value, len(big))
@@ -203,7 +200,7 @@ func addWhilePolling(e *env) {
 	cancel()
 	polling.Wait()
 	r.Add(broker.Input, 0, offsets[n-2])
-	got, _ := e.take(r, 2)
+	got := e.take(r, 2)
 	require.Equal(e, values(numbered(broker.Input, 0, n-2, 2)), values(got))
 }
 
@@ -213,11 +210,11 @@ func twoReaders(e *env) {
 	defer b.Close()
 	a.Add(broker.Input, 0, 0)
 	b.Add(broker.Input, 0, 0)
-	got, _ := e.take(a, 50)
+	got := e.take(a, 50)
 	require.Len(e, got, 50)
 	a.Close()
 	a.Close()
-	got, _ = e.take(b, 50)
+	got = e.take(b, 50)
 	require.Equal(e, values(numbered(broker.Input, 0, 0, 50)), values(got))
 }
 
@@ -271,7 +268,7 @@ func readCompacted(e *env) {
 	require.Equal(e, state, got)
 	// A reader that is at the end sees each change, tombstones too.
 	e.produce(record(broker.Fences, 0, "fence-0", "new"), broker.Record{Stream: broker.Fences, Key: []byte("fence-1")})
-	tail, _ := e.take(r, 2)
+	tail := e.take(r, 2)
 	require.Equal(e, []string{"new", ""}, values(tail))
 	require.Nil(e, tail[1].Value)
 }
@@ -289,7 +286,7 @@ func waitTests() map[string]func(*env) {
 }
 
 // waiting polls a reader in another goroutine, which has begun.
-func (e *env) waiting(r broker.Reader, ctx context.Context) <-chan error {
+func (e *env) waiting(ctx context.Context, r broker.Reader) <-chan error {
 	started, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		close(started)
@@ -325,7 +322,7 @@ func wokenByProduce(e *env) {
 	r := e.reader(broker.ReaderOptions{})
 	defer r.Close()
 	r.Add(broker.Input, 0, 0)
-	done := e.waiting(r, e.ctx)
+	done := e.waiting(e.ctx, r)
 	e.produce(record(broker.Input, 0, "k", "v"))
 	e.woken(done)
 }
@@ -334,7 +331,7 @@ func wokenByCommit(e *env) {
 	r := e.reader(broker.ReaderOptions{})
 	defer r.Close()
 	r.Add(broker.Events, 0, 0)
-	done := e.waiting(r, e.ctx)
+	done := e.waiting(e.ctx, r)
 	c, _ := e.claim(0)
 	e.commit(c, record(broker.Events, 0, "k", "v"))
 	e.woken(done)
@@ -344,7 +341,7 @@ func wokenByAdd(e *env) {
 	e.produce(record(broker.Input, 0, "k", "v"))
 	r := e.reader(broker.ReaderOptions{})
 	defer r.Close()
-	done := e.waiting(r, e.ctx)
+	done := e.waiting(e.ctx, r)
 	r.Add(broker.Input, 0, 0)
 	e.woken(done)
 }
@@ -354,7 +351,7 @@ func wokenByResume(e *env) {
 	defer r.Close()
 	r.Add(broker.Input, 0, 0)
 	r.Pause(broker.Input, 0)
-	done := e.waiting(r, e.ctx)
+	done := e.waiting(e.ctx, r)
 	e.produce(record(broker.Input, 0, "k", "v"))
 	r.Resume(broker.Input, 0)
 	e.woken(done)
@@ -363,7 +360,7 @@ func wokenByResume(e *env) {
 func closeEndsPoll(e *env) {
 	r := e.reader(broker.ReaderOptions{})
 	r.Add(broker.Input, 0, 0)
-	done := e.waiting(r, e.ctx)
+	done := e.waiting(e.ctx, r)
 	r.Close()
 	require.ErrorIs(e, <-done, broker.ErrClosed)
 	_, err := r.Poll(e.ctx)
@@ -378,9 +375,9 @@ func contextEndsPoll(e *env) {
 	r.Add(broker.Input, 0, 0)
 	ctx, cancel := context.WithTimeout(e.ctx, 50*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(e, <-e.waiting(r, ctx), context.DeadlineExceeded)
+	require.ErrorIs(e, <-e.waiting(ctx, r), context.DeadlineExceeded)
 	e.produce(record(broker.Input, 0, "k", "v"))
-	got, _ := e.take(r, 1)
+	got := e.take(r, 1)
 	require.Equal(e, "v", string(got[0].Value), "the reader goes on with another context")
 }
 
@@ -420,6 +417,6 @@ func caughtUp(e *env) {
 		}
 	}
 	e.commit(c, record(broker.Events, 0, "k", "more"))
-	more, _ := e.take(r, 1)
+	more := e.take(r, 1)
 	require.Equal(e, "more", string(more[0].Value))
 }

@@ -28,15 +28,15 @@ func (e *env) commit(c broker.Claim, records ...broker.Record) {
 	require.NoError(e, c.Commit(e.ctx, records))
 }
 
-func tombstone(p int32, key string) broker.Record {
-	return broker.Record{Stream: broker.State, Partition: p, Key: []byte(key)}
+func tombstone(key string) broker.Record {
+	return broker.Record{Stream: broker.State, Key: []byte(key)}
 }
 
 func lastWins(e *env) {
 	c, _ := e.claim(0)
 	e.commit(c, record(broker.State, 0, "a", "1"), record(broker.State, 0, "b", "1"), record(broker.State, 0, "c", "1"))
-	e.commit(c, record(broker.State, 0, "a", "2"), tombstone(0, "b"))
-	e.commit(c, tombstone(0, "never there"), tombstone(0, "c"))
+	e.commit(c, record(broker.State, 0, "a", "2"), tombstone("b"))
+	e.commit(c, tombstone("never there"), tombstone("c"))
 	e.commit(c, record(broker.State, 0, "c", "again"))
 	want := map[string]string{"a": "2", "c": "again"}
 	c, state := e.claim(0)
@@ -69,7 +69,7 @@ func thousandsOfCommits(e *env) {
 		batch := []broker.Record{record(broker.State, 0, key, value), record(broker.State, 0, broker.CheckpointKey, value)}
 		want[key], want[broker.CheckpointKey] = value, value
 		if gone := fmt.Sprintf("vehicle-%d", (i*7)%211); i%5 == 0 && gone != key {
-			batch = append(batch, tombstone(0, gone))
+			batch = append(batch, tombstone(gone))
 			delete(want, gone)
 		}
 		e.commit(c, batch...)
@@ -122,7 +122,7 @@ func sameKeyTwice(e *env) {
 	c, _ := e.claim(0)
 	e.commit(c,
 		record(broker.State, 0, "a", "1"), record(broker.State, 0, "b", "1"), record(broker.State, 0, "a", "2"),
-		record(broker.State, 0, "c", "1"), tombstone(0, "c"), tombstone(0, "d"), record(broker.State, 0, "d", "1"))
+		record(broker.State, 0, "c", "1"), tombstone("c"), tombstone("d"), record(broker.State, 0, "d", "1"))
 	_, state := e.claim(0)
 	require.Equal(e, map[string]string{"a": "2", "b": "1", "d": "1"}, state)
 }

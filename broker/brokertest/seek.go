@@ -1,8 +1,6 @@
 package brokertest
 
 import (
-	"errors"
-
 	"github.com/stretchr/testify/require"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -29,7 +27,7 @@ func (e *env) failure(r broker.Reader) *broker.OffsetError {
 				continue
 			}
 			var out *broker.OffsetError
-			require.True(e, errors.As(f.Err, &out), "%v", f.Err)
+			require.ErrorAs(e, f.Err, &out)
 			require.Equal(e, f.Stream, out.Stream)
 			require.Equal(e, f.Partition, out.Partition)
 			return out
@@ -47,7 +45,7 @@ func afterEnd(e *env) {
 	got := e.failure(r)
 	require.Equal(e, &broker.OffsetError{Stream: broker.Input, Partition: 1, Asked: end + 3, Earliest: earliest, End: end}, got)
 	r.Add(broker.Input, 1, earliest)
-	records, _ := e.take(r, 5)
+	records := e.take(r, 5)
 	require.Equal(e, values(numbered(broker.Input, 1, 0, 5)), values(records))
 }
 
@@ -62,7 +60,7 @@ func beforeEarliest(e *env) {
 	r.Add(broker.Input, 1, offsets[19])
 	require.Equal(e, &broker.OffsetError{Stream: broker.Input, Partition: 1, Asked: offsets[19], Earliest: earliest, End: end}, e.failure(r))
 	r.Add(broker.Input, 1, earliest)
-	records, _ := e.take(r, 30)
+	records := e.take(r, 30)
 	require.Equal(e, values(numbered(broker.Input, 1, 20, 30)), values(records))
 	e.reopen()
 	earliest, _, err = e.log.Bounds(e.ctx, broker.Input, 1)
@@ -77,10 +75,10 @@ func oneFails(e *env) {
 	r.Add(broker.Input, 1, 77)
 	require.Equal(e, int64(77), e.failure(r).Asked)
 	r.Add(broker.Input, 0, 0)
-	records, _ := e.take(r, 5)
+	records := e.take(r, 5)
 	require.Len(e, records, 5)
 	e.produce(record(broker.Input, 1, "k", "not read"), record(broker.Input, 0, "k", "read"))
-	records, _ = e.take(r, 1)
+	records = e.take(r, 1)
 	require.Equal(e, "read", string(records[0].Value))
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 
 	"go.etcd.io/bbolt"
 
@@ -52,10 +53,7 @@ func (l *Log) StoreCursors(ctx context.Context, name string, s broker.Stream, cu
 	if len(cursors) == 0 {
 		return nil
 	}
-	prefix, kept := l.cursorPrefix(name), make(map[int32]int64, len(cursors))
-	for p, offset := range cursors { // the caller's map is not ours once ctx has ended
-		kept[p] = offset
-	}
+	prefix, kept := l.cursorPrefix(name), maps.Clone(cursors) // the caller's map is not ours once ctx has ended
 	err := l.await(ctx, &op{size: 64 * len(kept), check: noCheck, apply: func(t *txn) error {
 		b := t.Bucket(bucketCursors)
 		for p, offset := range kept {

@@ -22,8 +22,9 @@ type filler struct {
 	produced  int // records acknowledged
 }
 
-func newFiller(t testing.TB, l *Log) *filler {
-	f := &filler{TB: t, l: l}
+func newFiller(tb testing.TB, l *Log) *filler {
+	tb.Helper()
+	f := &filler{TB: tb, l: l}
 	f.take()
 	return f
 }

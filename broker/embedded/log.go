@@ -89,7 +89,7 @@ func (l *Log) start() error {
 	}
 	if version == 0 {
 		if err := l.db.Update(func(tx *bbolt.Tx) error { return create(tx, l.opts) }); err != nil {
-			return fmt.Errorf("making %s: %w", l.path, err)
+			return openError(l.path, l.opts.Dir, err)
 		}
 		version = formatVersion
 	}
@@ -102,7 +102,10 @@ func (l *Log) start() error {
 	if err := l.load(); err != nil {
 		return err
 	}
-	return l.expire(time.Now())
+	if err := l.expire(time.Now()); err != nil && !errors.Is(err, broker.ErrFull) { // reading works on a full disk; Health has it
+		return err
+	}
+	return nil
 }
 
 // describe reads the layout and refuses options that contradict it.

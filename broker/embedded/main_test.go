@@ -35,11 +35,11 @@ func options(dir string) Options {
 	}
 }
 
-func open(t testing.TB, opts Options) *Log {
-	t.Helper()
-	l, err := Open(t.Context(), opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
+func open(tb testing.TB, opts Options) *Log {
+	tb.Helper()
+	l, err := Open(tb.Context(), opts)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, l.Close()) })
 	return l
 }
 

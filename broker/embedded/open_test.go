@@ -84,8 +84,10 @@ func filled(t *testing.T) string {
 		require.NoError(t, err)
 	}
 	_, err = l.Produce(t.Context(), []broker.Record{
-		{Stream: broker.Fences, Key: []byte("a"), Value: []byte("1")}, {Stream: broker.Fences, Key: []byte("b"), Value: []byte("1")},
-		{Stream: broker.Fences, Key: []byte("c"), Value: []byte("1")}, {Stream: broker.Fences, Key: []byte("a"), Value: []byte("2")},
+		{Stream: broker.Fences, Key: []byte("a"), Value: []byte("1")},
+		{Stream: broker.Fences, Key: []byte("b"), Value: []byte("1")},
+		{Stream: broker.Fences, Key: []byte("c"), Value: []byte("1")},
+		{Stream: broker.Fences, Key: []byte("a"), Value: []byte("2")},
 		{Stream: broker.Fences, Key: []byte("b")},
 		{Stream: broker.State, Partition: 2, Key: []byte("taxi-1"), Value: []byte("snapshot")},
 	})

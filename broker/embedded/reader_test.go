@@ -12,11 +12,11 @@ import (
 	"github.com/trackmesh/trackmesh/broker"
 )
 
-func newReader(t testing.TB, l *Log, opts broker.ReaderOptions) broker.Reader {
-	t.Helper()
+func newReader(tb testing.TB, l *Log, opts broker.ReaderOptions) broker.Reader {
+	tb.Helper()
 	r, err := l.NewReader(opts)
-	require.NoError(t, err)
-	t.Cleanup(r.Close)
+	require.NoError(tb, err)
+	tb.Cleanup(r.Close)
 	return r
 }
 

@@ -33,18 +33,21 @@ func (l *Log) reserve() int64 { return min(l.bound()/8, reserveBytes) }
 // bound is what the pages in use may reach, so that the file stays within --retention-bytes.
 func (l *Log) bound() int64 { return l.opts.RetentionBytes - fileSlack }
 
-// makeRoom frees, within a transaction that writes, what the next ones need. First what is too old anyway, then the oldest
-// records that no cursor waits for, then the oldest. So the file stays within its bound as long as what compacted streams
-// hold leaves room. It frees somewhat more than was written, and no more than that: the cost follows the load.
+// makeRoom frees, within a transaction that writes, what the next ones need: first what is too old anyway, and where the
+// bound leaves no more room, the oldest records that no cursor waits for, then the oldest. So the file stays within its bound
+// as long as what compacted streams hold leaves room. It frees somewhat more than was written, and no more than that: the
+// cost follows the load.
 func (l *Log) makeRoom(t *txn) error {
-	r := l.room(t.Size())
-	short := l.reserve() - (max(l.bound()-r.size, 0) + r.free)
-	if short <= 0 {
+	r, worst := l.room(t.Size()), rankHidden
+	if r.free >= l.reserve() {
 		return nil
+	}
+	if max(l.bound()-r.size, 0)+r.free < l.reserve() {
+		worst = rankAwaited
 	}
 	want := max(2*t.bytes, roomStep)
 	for freed := 0; freed < want; {
-		n, err := l.freeOldest(t)
+		n, err := l.freeOldest(t, worst)
 		if err != nil {
 			return err
 		}
@@ -56,30 +59,21 @@ func (l *Log) makeRoom(t *txn) error {
 	return nil
 }
 
-// freeOldest deletes the block that matters least and returns its bytes; 0 when there is none to delete.
-func (l *Log) freeOldest(t *txn) (int, error) {
+// freeOldest deletes the first block that matters least, of that rank at worst, and returns its bytes; 0 when there is none.
+func (l *Log) freeOldest(t *txn, worst int) (int, error) {
 	var victim *part
-	var rank int
+	var best int
 	for _, p := range l.order {
-		if p.s.Compacted() || p.next == 0 {
+		ok, err := p.hasFront(t)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
 			continue
 		}
-		if p.front == nil {
-			s, ok, err := openRun(t.Tx, p.place).spanAt(0)
-			if err != nil {
-				return 0, err
-			}
-			if !ok {
-				continue
-			}
-			p.front = &s
-		}
-		if p.front.end >= p.next { // its last block stays: it says where the partition ends
-			continue
-		}
-		r := l.rank(p)
-		if victim == nil || r < rank || r == rank && p.front.written < victim.front.written {
-			victim, rank = p, r
+		rank := l.rank(p, worst)
+		if rank <= worst && (victim == nil || rank < best || rank == best && p.front.written < victim.front.written) {
+			victim, best = p, rank
 		}
 	}
 	if victim == nil {
@@ -88,24 +82,45 @@ func (l *Log) freeOldest(t *txn) (int, error) {
 	return l.dropFront(t, victim)
 }
 
-// rank orders first blocks by how much they are missed: too old, read by all who said so, or awaited.
-func (l *Log) rank(p *part) int {
+// hasFront looks for a first block that may go: the last one of all stays, it says where the partition ends.
+func (p *part) hasFront(t *txn) (bool, error) {
+	if p.s.Compacted() || p.next == 0 {
+		return false, nil
+	}
+	if p.front == nil {
+		s, ok, err := openRun(t.Tx, p.place).spanAt(0)
+		if err != nil || !ok {
+			return false, err
+		}
+		p.front = &s
+	}
+	return p.front.end < p.next, nil
+}
+
+// How much first blocks are missed.
+const (
+	rankHidden  = iota // too old
+	rankRead           // read by all who said so
+	rankAwaited        // a cursor waits for it
+)
+
+// rank is how much a part's first block is missed; what is worse than asked for is not told apart.
+func (l *Log) rank(p *part, worst int) int {
 	l.mu.Lock()
 	hidden := p.front.end <= p.earliest
 	l.mu.Unlock()
 	switch {
 	case hidden:
-		return 0
-	case !l.awaited(p.place, p.front.end):
-		return 1
+		return rankHidden
+	case worst == rankHidden || !l.awaited(p.place, p.front.end):
+		return rankRead
 	}
-	return 2
+	return rankAwaited
 }
 
 func (l *Log) dropFront(t *txn, p *part) (int, error) {
 	size, next, ok, err := openRun(t.Tx, p.place).dropFirst()
 	if err != nil || !ok {
-		p.front.end = max(p.front.end, p.next) // never again
 		return 0, err
 	}
 	// Readers must not look for it from now on, even though the transaction may still fail: load would set it back.
@@ -173,8 +188,8 @@ func (t *txn) hide(p *part, below int64) error {
 // was set back; then what is behind such a jump may stay longer.
 func firstSince(r run, p *part, limit int64) (int64, error) {
 	lo, hi := p.earliest, p.next
-	for lo < hi {
-		s, ok, err := r.spanAt(lo + (hi-lo)/2)
+	for mid := lo; lo < hi; mid = lo + (hi-lo)/2 { // mostly the first block is young enough
+		s, ok, err := r.spanAt(mid)
 		if err != nil || !ok {
 			return lo, err
 		}

@@ -158,7 +158,7 @@ func TestOldRecordsAreHiddenByAge(t *testing.T) {
 		for range steps { // one block every ten minutes
 			_, err := l.Produce(t.Context(), many(7, func(i int) broker.Record { return f.event(1, i) }))
 			require.NoError(t, err)
-			time.Sleep(10 * time.Minute)
+			<-time.After(10 * time.Minute)
 			synctest.Wait()
 		}
 		_, err = l.Produce(t.Context(), []broker.Record{{Stream: broker.Fences, Key: []byte("old"), Value: []byte("stays")}})
@@ -166,11 +166,11 @@ func TestOldRecordsAreHiddenByAge(t *testing.T) {
 		require.EqualValues(t, 7*(steps-6), l.earliest(t, broker.Events, 1))
 		require.NoError(t, l.Close())
 
-		time.Sleep(30 * time.Minute)
+		<-time.After(30 * time.Minute)
 		l, err = Open(t.Context(), opts)
 		require.NoError(t, err)
 		require.EqualValues(t, 7*(steps-3), l.earliest(t, broker.Events, 1), "at once after opening")
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 		synctest.Wait()
 		earliest, end, err := l.Bounds(t.Context(), broker.Events, 1)
 		require.NoError(t, err)
@@ -211,6 +211,26 @@ func TestHiddenRecordsMakeRoomFirst(t *testing.T) {
 			require.Zero(t, l.earliest(t, broker.Enriched, 4), "of other partitions nothing goes")
 		}
 	}
+}
+
+func TestWithoutABoundHiddenRecordsAreUsedAgain(t *testing.T) {
+	l := bounded(t, -1)
+	d := newDemo(t, l)
+	var size int64
+	for i := range 40 {
+		d.round(100)
+		for p := range int32(8) {
+			for _, s := range []broker.Stream{broker.Input, broker.Enriched, broker.Events} {
+				_, end, err := l.Bounds(t.Context(), s, p)
+				require.NoError(t, err)
+				require.NoError(t, l.trim(t.Context(), s, p, end))
+			}
+		}
+		if i == 10 {
+			size = l.usage().size
+		}
+	}
+	require.Less(t, l.usage().size, 2*size)
 }
 
 func TestTombstonesAreBounded(t *testing.T) {
