@@ -93,6 +93,7 @@ type sourceKey struct {
 // book is what the writer knows of the file.
 type book struct {
 	vehicles    map[string]int64
+	allVehicles bool // every name in the file is in vehicles
 	sources     map[sourceKey]int64
 	open        map[int64]*chunk // by vehicle
 	use         chunk            // ring of the open chunks: use.newer is the least recently used one
@@ -130,7 +131,28 @@ func loadBook(ctx context.Context, c *sql.Conn) (*book, error) {
 		}
 		b.sources[k] = id
 	}
-	return b, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return b, b.loadVehicles(ctx, c)
+}
+
+func (b *book) loadVehicles(ctx context.Context, c *sql.Conn) error {
+	rows, err := c.QueryContext(ctx, "SELECT id, name FROM vehicles LIMIT ?", maxVehicles+1)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			return err
+		}
+		b.vehicles[name] = id
+	}
+	b.allVehicles = len(b.vehicles) <= maxVehicles
+	return rows.Err()
 }
 
 // chunkFor is the open chunk that a position goes into; a new one is begun where none fits.
@@ -181,5 +203,6 @@ func (b *book) shrink() {
 	}
 	if len(b.vehicles) > maxVehicles {
 		clear(b.vehicles) // they are in the file
+		b.allVehicles = false
 	}
 }

@@ -71,8 +71,8 @@ func step(ctx context.Context, c *sql.Conn, version int, statements string) erro
 
 // statements of the writer.
 type statements struct {
-	vehicle, source, insertChunk, updateChunk, insertPlace, movePlace, insertEvent, setCursor *sql.Stmt
-	all                                                                                       []*sql.Stmt
+	vehicle, findVehicle, source, insertChunk, updateChunk, insertPlace, movePlace, insertEvent, setCursor *sql.Stmt
+	all                                                                                                    []*sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
@@ -81,6 +81,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 		text string
 	}{
 		{&s.vehicle, "INSERT INTO vehicles (id, name) VALUES (?, ?)"},
+		{&s.findVehicle, "SELECT id FROM vehicles WHERE name = ?"},
 		{&s.source, "INSERT INTO sources (id, prefix, topic, partition) VALUES (?, ?, ?, ?)"},
 		{&s.insertChunk, "INSERT INTO chunks (id, vehicle, source, first, last, fixes, shown, ingested, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&s.updateChunk, "UPDATE chunks SET last = ?, fixes = ?, shown = ?, ingested = ?, data = ? WHERE id = ?"},

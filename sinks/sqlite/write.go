@@ -204,7 +204,10 @@ func (w *writer) vehicle(name string) (int64, error) {
 		return id, nil
 	}
 	var id int64
-	err := w.s.conn.QueryRowContext(w.ctx, "SELECT id FROM vehicles WHERE name = ?", name).Scan(&id)
+	err := sql.ErrNoRows
+	if !w.book.allVehicles {
+		err = w.s.stmts.findVehicle.QueryRowContext(w.ctx, name).Scan(&id)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		id = w.book.nextVehicle
 		w.book.nextVehicle++
