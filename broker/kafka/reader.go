@@ -2,12 +2,10 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -100,6 +98,9 @@ func (r *reader) Add(s broker.Stream, p int32, offset int64) {
 	at := place{s, p}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return
+	}
 	part := &reading{next: offset, end: -1}
 	r.parts[at] = part
 	if err := r.log.partition(s, p); err != nil {
@@ -113,23 +114,6 @@ func (r *reader) Add(s broker.Stream, p int32, offset int64) {
 	r.changed[at] = true
 	r.wake()
 	r.asking.Go(func() { r.greet(at, part, offset) })
-}
-
-// greet says that a partition is caught up which has nothing to read: no fetch would.
-func (r *reader) greet(at place, part *reading, offset int64) {
-	ctx, cancel := context.WithTimeout(r.ctx, requestTimeout)
-	defer cancel()
-	end, err := r.log.listOffset(ctx, at.s, at.p, latestOffset)
-	if err != nil || end != offset {
-		return // the client will find out by itself
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.parts[at] == part && part.end < 0 && !part.failed {
-		part.end = end
-		part.held = append(part.held, broker.Fetch{Stream: at.s, Partition: at.p, Next: offset, End: end})
-		r.wake()
-	}
 }
 
 // Remove ends a partition.
@@ -165,6 +149,9 @@ func (r *reader) setPaused(at place, paused bool) {
 // Poll waits for records, errors or the end.
 func (r *reader) Poll(ctx context.Context) ([]broker.Fetch, error) {
 	for {
+		if r.ctx.Err() != nil {
+			return nil, broker.ErrClosed
+		}
 		polling, stop := context.WithCancel(ctx)
 		out := r.prepare(stop)
 		if len(out) > 0 {
@@ -306,73 +293,12 @@ func fill(r *broker.Record, s broker.Stream, k *kgo.Record) {
 	}
 }
 
-// errorLocked stops a partition until the next Add.
-func (r *reader) errorLocked(at place, part *reading, err error) {
-	_, lossy := errors.AsType[*kgo.ErrDataLoss](err)
-	switch {
-	case lossy, errors.Is(err, kerr.OffsetOutOfRange):
-		r.askLocked(at, part, true)
-	case errors.Is(err, kerr.UnknownTopicID):
-		r.askLocked(at, part, false)
-	case kerr.IsRetriable(err):
-	default:
-		r.failLocked(at, part, fmt.Errorf("reading %s[%d]: %w", r.log.topicOf(at.s), at.p, owned(err)))
-	}
-}
-
-// askLocked stops a partition whose offset is not in the log and finds out, beside Poll, what is. Unless it is certain
-// that something is wrong, a partition whose topic is still ours goes on: a broker that has just started may not know it.
-func (r *reader) askLocked(at place, part *reading, certain bool) {
-	part.failed = true
-	r.changed[at] = true
-	asked := &broker.OffsetError{Stream: at.s, Partition: at.p, Asked: part.next, Earliest: -1, End: -1}
-	r.asking.Go(func() {
-		ctx, cancel := context.WithTimeout(r.ctx, requestTimeout)
-		defer cancel()
-		if earliest, end, err := r.log.Bounds(ctx, at.s, at.p); err == nil {
-			asked.Earliest, asked.End = earliest, end
-		}
-		_ = r.log.verify(ctx) // what it finds is in lostError
-		lost := r.log.lostError(at.s)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		switch {
-		case r.parts[at] != part:
-		case lost != nil:
-			r.failLocked(at, part, fmt.Errorf("%w: %w", lost, asked))
-		case certain:
-			r.failLocked(at, part, asked)
-		default:
-			part.failed = false
-			r.changed[at] = true
-			r.wake()
-		}
-	})
-}
-
-func (r *reader) failLocked(at place, part *reading, err error) {
-	part.failed = true
-	part.held = append(part.held, broker.Fetch{Stream: at.s, Partition: at.p, Next: part.next, End: max(part.end, 0), Err: err})
-	r.changed[at] = true
-	r.wake()
-}
-
-// lose stops the partitions of a stream whose topic is not the one that we opened.
-func (r *reader) lose(s broker.Stream) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for at, part := range r.parts {
-		if at.s == s && !part.failed {
-			r.askLocked(at, part, true)
-		}
-	}
-	r.wake()
-}
-
 // Close ends the reader; a Poll in progress returns ErrClosed.
 func (r *reader) Close() {
 	r.once.Do(func() {
-		r.cancel()
+		r.mu.Lock()
+		r.cancel() // under the lock, so that nothing is asked after asking.Wait
+		r.mu.Unlock()
 		r.log.mu.Lock()
 		delete(r.log.readers, r)
 		r.log.mu.Unlock()

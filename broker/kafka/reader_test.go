@@ -331,10 +331,17 @@ func pollEnds(t onKafka) {
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	ctx = t.Context()
+	r.Add(broker.Input, 0, 0)
 	go poll()
+	require.NoError(t, <-ended, "caught up")
+	go poll()
+	r.Add(broker.Input, 1, 0) // may have something to say, but not after Close
 	r.Close()
-	require.ErrorIs(t, <-ended, broker.ErrClosed)
+	if err := <-ended; err != nil {
+		require.ErrorIs(t, err, broker.ErrClosed)
+	}
 	r.Close()
+	r.Add(broker.Input, 1, 0)
 	_, err := r.Poll(t.Context())
 	require.ErrorIs(t, err, broker.ErrClosed)
 }
