@@ -84,7 +84,7 @@ func concurrentProducers(e *env) {
 		all.Go(func() {
 			for i := range each {
 				_, err := e.log.Produce(e.ctx, []broker.Record{
-					record(broker.Input, 0, fmt.Sprint(w), fmt.Sprintf("%d/%03d", w, i)),
+					record(broker.Input, 0, strconv.Itoa(w), fmt.Sprintf("%d/%03d", w, i)),
 					record(broker.Input, int32(w%partitions), "other", "x"),
 				})
 				errs <- err
@@ -101,8 +101,8 @@ func concurrentProducers(e *env) {
 		of[string(r.Key)] = append(of[string(r.Key)], string(r.Value))
 	}
 	for w := range producers {
-		require.Len(e, of[fmt.Sprint(w)], each)
-		require.True(e, slices.IsSorted(of[fmt.Sprint(w)]), "one producer's records stay in its order")
+		require.Len(e, of[strconv.Itoa(w)], each)
+		require.True(e, slices.IsSorted(of[strconv.Itoa(w)]), "one producer's records stay in its order")
 	}
 }
 

@@ -1,7 +1,7 @@
 package brokertest
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -107,7 +107,7 @@ func anyBytes(e *env) {
 	}
 	sent := []broker.Record{{Stream: broker.Input, Key: all, Value: noise(10_000)}}
 	for i := range 300 { // small and large ones in turn
-		sent = append(sent, record(broker.Input, 0, fmt.Sprint(i), string(noise((i*i)%3000))))
+		sent = append(sent, record(broker.Input, 0, strconv.Itoa(i), string(noise((i*i)%3000))))
 	}
 	e.produce(sent...)
 	got := e.contents(broker.Input, 0)

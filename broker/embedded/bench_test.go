@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -284,5 +285,62 @@ func BenchmarkCommitWhenFull(b *testing.B) {
 			b.ReportMetric(float64(r.free)/float64(r.size), "free/file")
 			b.ReportMetric(float64(r.size-r.free)/float64(filled)/8, "file_B/record")
 		})
+	}
+}
+
+// BenchmarkFenceImport writes fences of 1.5 KB under random ids into a log that has some, 500 a call.
+func BenchmarkFenceImport(b *testing.B) {
+	const each = 500
+	l, rng := benchLog(b), rand.New(rand.NewPCG(1, 2))
+	shape := func() []byte {
+		out := []byte(`{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[`)
+		for range 64 {
+			out = fmt.Appendf(out, "[-73.%06d,40.%06d],", rng.IntN(1e6), rng.IntN(1e6))
+		}
+		return append(out, "]]}}"...)
+	}
+	batch := func() []broker.Record {
+		return many(each, func(int) broker.Record {
+			return broker.Record{Stream: broker.Fences, Key: fmt.Appendf(nil, "fence-%x", rng.Uint64()), Value: shape()}
+		})
+	}
+	for range 40 {
+		_, err := l.Produce(b.Context(), batch())
+		require.NoError(b, err)
+	}
+	records := batch()
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range records {
+			records[i].Key = fmt.Appendf(records[i].Key[:0], "fence-%x", rng.Uint64())
+		}
+		_, err := l.Produce(b.Context(), records)
+		require.NoError(b, err)
+	}
+	rate(b, each)
+}
+
+// BenchmarkOpen opens a log of 160,000 documents and 100,000 vehicles.
+func BenchmarkOpen(b *testing.B) {
+	opts := options(b.TempDir())
+	opts.RetentionAge = time.Hour
+	l, err := Open(b.Context(), opts)
+	require.NoError(b, err)
+	f := newFixture(250)
+	for i := range 400 {
+		_, err := l.Produce(b.Context(), many(400, func(j int) broker.Record { return f.document(int32(j%4), i+j) }))
+		require.NoError(b, err)
+	}
+	_, err = l.Produce(b.Context(), many(100_000, func(i int) broker.Record {
+		r := f.snapshot(int32(i % 4))
+		r.Key = fmt.Appendf(nil, "taxi-%06d", i)
+		return r
+	}))
+	require.NoError(b, err)
+	require.NoError(b, l.Close())
+	for b.Loop() {
+		l, err := Open(b.Context(), opts)
+		require.NoError(b, err)
+		require.NoError(b, l.Close())
 	}
 }

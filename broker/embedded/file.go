@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -41,6 +42,10 @@ func openFile(ctx context.Context, opts Options) (db *bbolt.DB, file *os.File, e
 		bolt.InitialMmapSize = mapBytes
 	}
 	err = guard(path, func() (err error) { db, err = bbolt.Open(path, 0o600, bolt); return err })
+	if errors.Is(err, syscall.ENOMEM) { // a limit on address space: map only what there is
+		bolt.InitialMmapSize = 0
+		err = guard(path, func() (err error) { db, err = bbolt.Open(path, 0o600, bolt); return err })
+	}
 	if err != nil {
 		if file != nil {
 			_ = file.Close() // after a panic bbolt still has it locked

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -89,7 +90,7 @@ func (f *filler) check() {
 	events := f.read(broker.Events)
 	require.Len(f, events, f.committed)
 	for i := range events {
-		require.Equal(f, fmt.Sprint(i), string(events[i].Value))
+		require.Equal(f, strconv.Itoa(i), string(events[i].Value))
 	}
 	require.NoError(f, f.l.view(func(tx *bbolt.Tx) error {
 		for err := range tx.Check() {

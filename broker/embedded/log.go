@@ -26,8 +26,9 @@ type Log struct {
 	order   []*part // all parts, in the order of their places
 	metrics *metrics
 
-	queue queue
-	done  chan struct{} // closed when the writer has ended
+	queue   queue
+	done    chan struct{}     // closed when the writer has ended
+	alarmed [alarms]time.Time // the writer's: when it last logged what
 
 	mu      sync.Mutex // guards what follows, and the published bounds of every part
 	closed  bool

@@ -21,6 +21,8 @@ type metrics struct {
 	records      prometheus.Counter
 	written      prometheus.Counter
 	freedBytes   prometheus.Counter
+
+	awaitedBlocks prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer, l *Log) *metrics {
@@ -43,11 +45,14 @@ func newMetrics(registry prometheus.Registerer, l *Log) *metrics {
 			Name: "trackmesh_embedded_freed_bytes_total", Help: "Bytes of records that retention deleted, encoded.",
 		}),
 	}
+	m.awaitedBlocks = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "trackmesh_embedded_unread_blocks_deleted_total", Help: "Blocks of records that retention deleted though a cursor waited for them.",
+	})
 	pages := func(name, help string, f func(room) int64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f(l.usage())) })
 	}
 	m.all = []prometheus.Collector{
-		m.transactions, m.seconds, m.joined, m.records, m.written, m.freedBytes,
+		m.transactions, m.seconds, m.joined, m.records, m.written, m.freedBytes, m.awaitedBlocks,
 		pages("trackmesh_embedded_file_bytes", "Size of log.db up to its highest page in use.", func(r room) int64 { return r.size }),
 		pages("trackmesh_embedded_free_bytes", "Free pages within log.db.", func(r room) int64 { return r.free }),
 	}

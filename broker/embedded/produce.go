@@ -11,6 +11,9 @@ import (
 const (
 	// maxKeyBytes is what bbolt takes as a key, less the prefix and room for what may come.
 	maxKeyBytes = 32_000
+	// produceBytes is what one transaction of a Produce takes at most, unless a record is larger: some 100 ms of fences, which
+	// are the slowest.
+	produceBytes = 2 << 20
 	// maxAttributeBytes bounds a record's headers, which the contract's limit does not count.
 	maxAttributeBytes = 1 << 20
 )
@@ -143,7 +146,7 @@ func (l *Log) await(ctx context.Context, o *op) error {
 
 func noCheck() error { return nil }
 
-// Produce appends records: all of them in one transaction.
+// Produce appends records in transactions of produceBytes: an import of any size must not make commits wait for long.
 func (l *Log) Produce(ctx context.Context, records []broker.Record) ([]int64, error) {
 	if l.isClosed() {
 		return nil, broker.ErrClosed
@@ -153,17 +156,38 @@ func (l *Log) Produce(ctx context.Context, records []broker.Record) ([]int64, er
 			return nil, err
 		}
 	}
-	if len(records) == 0 {
-		return nil, nil
+	offsets := make([]int64, 0, len(records))
+	for rest := records; len(rest) > 0; {
+		n := portion(rest)
+		var err error
+		if offsets, err = l.produce(ctx, rest[:n], offsets); err != nil {
+			return nil, fmt.Errorf("producing %d records: %w", len(records), err)
+		}
+		rest = rest[n:]
 	}
+	return offsets, nil
+}
+
+// portion is how many of the records one transaction takes.
+func portion(records []broker.Record) int {
+	size := 0
+	for i := range records {
+		if size += recordSize(&records[i]); size > produceBytes && i > 0 {
+			return i
+		}
+	}
+	return len(records)
+}
+
+// produce is one transaction; it appends the offsets.
+func (l *Log) produce(ctx context.Context, records []broker.Record, offsets []int64) ([]int64, error) {
 	batches, at, size := l.encode(records)
 	err := l.await(ctx, &op{size: size, check: noCheck, apply: func(t *txn) error { return applyAll(t, batches, size) }})
 	if err != nil {
-		return nil, fmt.Errorf("producing %d records: %w", len(records), err)
+		return nil, err
 	}
-	offsets := make([]int64, len(records))
-	for i := range offsets {
-		offsets[i] = batches[at[i][0]].first + int64(at[i][1])
+	for _, where := range at {
+		offsets = append(offsets, batches[where[0]].first+int64(where[1]))
 	}
 	return offsets, nil
 }

@@ -174,3 +174,22 @@ func TestCloseFinishesWhatItWasGiven(t *testing.T) {
 	group.Wait()
 	require.Len(t, all(t, open(t, opts), broker.Input, 0), len(acknowledged))
 }
+
+func TestALargeProduceIsSeveralTransactions(t *testing.T) {
+	l := open(t, options(t.TempDir()))
+	before := l.lastTx(t)
+	records := many(40, func(i int) broker.Record {
+		return broker.Record{Stream: broker.Input, Partition: int32(i % 2), Value: append(make([]byte, 300<<10), byte(i))}
+	})
+	offsets, err := l.Produce(t.Context(), records)
+	require.NoError(t, err)
+	require.InDelta(t, 40*300>>11, l.lastTx(t)-before, 2)
+	for i := range records {
+		require.EqualValues(t, i/2, offsets[i])
+	}
+	for p := range int32(2) {
+		for i, rec := range all(t, l, broker.Input, p) {
+			require.Equal(t, records[2*i+int(p)].Value, rec.Value)
+		}
+	}
+}

@@ -52,6 +52,9 @@ func (l *Log) makeRoom(t *txn) error {
 			return err
 		}
 		if n == 0 {
+			if worst == rankAwaited {
+				l.alarm(alarmNothingLeft, "the log is at its bound and only records that are never deleted are left: raise --retention-bytes")
+			}
 			break
 		}
 		freed += n
@@ -79,7 +82,27 @@ func (l *Log) freeOldest(t *txn, worst int) (int, error) {
 	if victim == nil {
 		return 0, nil
 	}
+	if best == rankAwaited {
+		l.alarm(alarmAwaited, "the log is at its bound and deletes records that a reader has not read yet: raise --retention-bytes", "stream", victim.s, "partition", victim.p)
+		l.metrics.awaitedBlocks.Inc()
+	}
 	return l.dropFront(t, victim)
+}
+
+// alarms are logged at most once in alarmEvery each.
+const (
+	alarmNothingLeft = iota
+	alarmAwaited
+	alarms
+	alarmEvery = time.Minute
+)
+
+// alarm is for the writer.
+func (l *Log) alarm(which int, message string, args ...any) {
+	if now := time.Now(); now.Sub(l.alarmed[which]) >= alarmEvery {
+		l.alarmed[which] = now
+		l.logger.Warn(message, append(args, "path", l.path, "retention_bytes", l.opts.RetentionBytes)...) //nolint:sloglint // both callers give constants
+	}
 }
 
 // hasFront looks for a first block that may go: the last one of all stays, it says where the partition ends.

@@ -1,8 +1,11 @@
 package embedded
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,19 +135,41 @@ func TestAReaderThatFellOutOfRetentionIsTold(t *testing.T) {
 }
 
 func TestWhatACursorWaitsForIsDeletedLast(t *testing.T) {
+	var logged bytes.Buffer
 	l := bounded(t, MinRetentionBytes)
+	l.logger = slog.New(slog.NewTextHandler(&logged, nil)) // the writer rests
 	d := newDemo(t, l)
 	require.NoError(t, l.StoreCursors(t.Context(), "", broker.Input, map[int32]int64{2: 0, 3: 1 << 40}))
 	for l.earliest(t, broker.Input, 3) == 0 || l.earliest(t, broker.Enriched, 2) < 1000 {
 		d.round(100)
 		require.Zero(t, l.earliest(t, broker.Input, 2), "what was not read yet stays while there is anything else")
 	}
-	// Nothing else is left: the bound holds all the same.
+	// Nothing else is left: the bound holds all the same, and it is said.
+	require.Empty(t, logged.String())
 	for l.earliest(t, broker.Input, 2) == 0 {
 		_, err := l.Produce(t.Context(), many(1000, func(i int) broker.Record { return d.f.input(2, i) }))
 		require.NoError(t, err)
 		require.LessOrEqual(t, fileBytes(t, l), int64(MinRetentionBytes))
 	}
+	require.Contains(t, logged.String(), "deletes records that a reader has not read yet: raise --retention-bytes")
+	require.Contains(t, logged.String(), "stream=input partition=2")
+	require.Equal(t, 1, strings.Count(logged.String(), "\n"), "once a minute")
+}
+
+func TestCompactedStreamsThatFillTheBoundAreSaid(t *testing.T) {
+	var logged bytes.Buffer
+	l := bounded(t, MinRetentionBytes)
+	l.logger = slog.New(slog.NewTextHandler(&logged, nil)) // the writer rests
+	for i := 0; logged.Len() == 0; i++ {
+		require.Less(t, i, 1000)
+		_, err := l.Produce(t.Context(), many(100, func(j int) broker.Record {
+			return broker.Record{Stream: broker.Fences, Key: fmt.Appendf(nil, "%d-%d", i, j), Value: fmt.Appendf(nil, "%0500d", i)}
+		}))
+		require.NoError(t, err)
+	}
+	require.Contains(t, logged.String(), "only records that are never deleted are left: raise --retention-bytes")
+	_, err := l.Produce(t.Context(), []broker.Record{{Stream: broker.Input, Value: []byte("goes on")}})
+	require.NoError(t, err)
 }
 
 func TestOldRecordsAreHiddenByAge(t *testing.T) {
