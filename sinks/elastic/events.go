@@ -82,6 +82,9 @@ func eventKey(event json.RawMessage, ofVehicle bool) (string, error) {
 
 // Event returns one event. See history.Store.
 func (s *Sink) Event(ctx context.Context, id string) (json.RawMessage, error) {
+	if id == "" {
+		return nil, history.ErrNotFound // Elasticsearch refuses to look for it
+	}
 	var p page[json.RawMessage]
 	if err := s.search(ctx, sinks.Event, obj{"size": 1, "query": obj{"ids": obj{"values": []string{id}}}}, &p); err != nil {
 		return nil, err
