@@ -15,6 +15,7 @@ type batch struct {
 	next      map[lane]int64 // where each of its lanes goes on once everything up to this batch is acknowledged
 	reset     bool           // the cursors are set, not moved, and before any later batch
 	done      bool
+	gaveUp    bool // the pump stops; it will be read again at the next start
 }
 
 const documentOverhead = 128 // bytes: the action line of a bulk request, or the struct
@@ -87,9 +88,11 @@ func (p *Pump) dispatch() {
 		}
 		p.underWay++
 		p.work.Go(func() {
-			if p.deliver(b) {
-				p.post(func() { b.done = true; p.acknowledge() })
-			}
+			delivered := p.deliver(b)
+			p.post(func() {
+				b.done, b.gaveUp = delivered, !delivered
+				p.acknowledge()
+			})
 		})
 	}
 }
@@ -97,7 +100,7 @@ func (p *Pump) dispatch() {
 // running is how many batches are being written.
 func (p *Pump) running() (n int) {
 	for _, b := range p.queue[:p.underWay] {
-		if !b.done {
+		if !b.done && !b.gaveUp {
 			n++
 		}
 	}

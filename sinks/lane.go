@@ -41,7 +41,8 @@ func (p *Pump) open(l lane, state *laneState) {
 		}
 		p.opts.Logger.Warn("loading a sink's cursor failed; trying again", "stream", l.stream.String(), "partition", l.partition, "err", err)
 		p.state.fail(l, fmt.Errorf("loading the cursor of %s: %w", l, err))
-		if !sleep(p.ctx, retry.NextBackOff()) {
+		if !p.sleep(retry.NextBackOff()) {
+			p.state.fail(l, nil)
 			return
 		}
 	}
@@ -154,14 +155,14 @@ func (p *Pump) show(l lane, state *laneState) {
 	p.metrics.setLag(l, lag.Records())
 }
 
-// sleep waits, and returns false when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits, and returns false when the pump is stopped before.
+func (p *Pump) sleep(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-ctx.Done():
+	case <-p.quit:
 		return false
 	}
 }

@@ -119,12 +119,14 @@ type Pump struct {
 
 	mu        sync.Mutex
 	started   bool
+	stopped   bool
 	posted    []func() // guarded by mu
 	interrupt func()   // guarded by mu; ends the wait or the poll under way
 
 	ctx    context.Context //nolint:containedctx // the life of the goroutines that Start makes
 	cancel context.CancelFunc
 	work   sync.WaitGroup // writes, opens and stores under way
+	quit   chan struct{}  // closed when Stop is called: no attempt is begun any more
 	done   chan struct{}  // closed when run has returned
 
 	// What follows belongs to run.
@@ -145,7 +147,7 @@ func NewPump(opts PumpOptions) (*Pump, error) {
 		return nil, err
 	}
 	opts.Logger = opts.Logger.With("sink", opts.Name)
-	p := &Pump{opts: opts, lanes: map[lane]*laneState{}, filling: &batch{}, done: make(chan struct{}), state: newView()}
+	p := &Pump{opts: opts, lanes: map[lane]*laneState{}, filling: &batch{}, quit: make(chan struct{}), done: make(chan struct{}), state: newView()}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.metrics = newMetrics(opts.Registerer, opts.Name)
 	return p, nil
@@ -170,16 +172,14 @@ func (p *Pump) Start(context.Context) error {
 // Stop reads no more, gives the batches under way until ctx ends, stores the cursors and returns when every goroutine has.
 func (p *Pump) Stop(ctx context.Context) error {
 	p.mu.Lock()
-	started := p.started
-	p.started = true
-	p.mu.Unlock()
-	if !started {
-		p.cancel()
-		p.work.Wait()
-		p.metrics.unregister()
-		close(p.done)
-		return nil
+	if !p.stopped {
+		close(p.quit)
+		if !p.started {
+			close(p.done)
+		}
 	}
+	p.started, p.stopped = true, true
+	p.mu.Unlock()
 	p.post(func() { p.draining = true })
 	var err error
 	select {

@@ -69,7 +69,7 @@ func (p *Pump) insist(of any, attempt func(ctx context.Context) error) bool {
 			p.opts.Logger.Debug("writing to the store failed again", "class", class, "after", wait, "err", err)
 		}
 		p.metrics.retries.WithLabelValues(class).Inc()
-		if !sleep(p.ctx, wait) {
+		if !p.sleep(wait) {
 			p.state.fail(of, nil)
 			return false
 		}
