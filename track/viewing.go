@@ -2,6 +2,7 @@ package track
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/go-faster/jx"
@@ -14,10 +15,13 @@ func (t *Track) View(v *View) {
 		status = Silent
 	}
 	*v = View{
-		Vehicle: t.vehicle, Time: t.time, Position: t.pos, SpeedMPS: float64(t.speed), HeadingDegrees: float64(t.heading),
+		Vehicle: t.vehicle, Time: t.time, Position: t.pos, SpeedMPS: rounded(t.speed), HeadingDegrees: rounded(t.heading),
 		Status: status, OdometerMetres: t.odometer, Fences: t.openFences(), Attributes: t.allAttributes(), Offset: t.offset,
 	}
 }
+
+// rounded is a float32 as the decimal number that it was made of.
+func rounded(v float32) float64 { return math.Round(float64(v)*1000) / 1000 }
 
 func (t *Track) openFences() []string {
 	var ids []string

@@ -96,6 +96,7 @@ func flagGroups(o *node.Options) []group {
 	add("Map and demo", func(f *pflag.FlagSet) {
 		f.StringVar(&o.MapStyleURL, "map-style-url", "", "a MapLibre style for the base map")
 		f.StringVar(&o.Demo, "demo", o.Demo, "simulated fleet over New York: auto (on without --kafka-brokers), on or off")
+		f.StringVar(&o.Streets, "streets", "", "GeoJSON LineStrings for the demo to drive on, instead of the built-in network")
 		f.IntVar(&o.DemoVehicles, "demo-vehicles", o.DemoVehicles, "vehicles of the demo")
 	})
 	add("Logs and debugging", func(f *pflag.FlagSet) {
