@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/trackmesh/trackmesh/broker"
 )
 
 const (
@@ -24,36 +25,110 @@ const (
 	mapBytes = 4 << 30
 )
 
-// openFile opens or makes the bbolt file. The *os.File is bbolt's own: settle writes through it.
-func openFile(ctx context.Context, opts Options) (db *bbolt.DB, file *os.File, err error) {
+// bolt is an open bbolt file. The *os.File is bbolt's own: settle writes through it.
+type bolt struct {
+	db   *bbolt.DB
+	file *os.File
+	path string
+	used bool // there was something in the file
+}
+
+// openFile opens the log's file or makes it. A new one gets its name when it is whole, so that a disk that is full just then,
+// or a crash, leaves nothing behind that looks damaged.
+func openFile(ctx context.Context, opts Options) (bolt, error) {
 	if err := os.MkdirAll(opts.Dir, 0o750); err != nil {
-		return nil, nil, fmt.Errorf("making the data directory (--data-dir): %w", err)
+		return bolt{}, fmt.Errorf("making the data directory (--data-dir): %w", err)
 	}
 	path := filepath.Join(opts.Dir, fileName)
-	bolt := &bbolt.Options{
+	b, err := bolt{}, error(nil)
+	if exists(path) {
+		b, err = openBolt(ctx, path, opts)
+	} else {
+		b, err = makeFile(ctx, path, opts)
+	}
+	if err != nil {
+		return bolt{}, openError(path, opts.Dir, err)
+	}
+	b.path = path
+	return b, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func makeFile(ctx context.Context, path string, opts Options) (bolt, error) {
+	unfinished := path + ".new"
+	b, err := openBolt(ctx, unfinished, opts)
+	if err == nil && exists(path) { // somebody was faster
+		_ = b.db.Close()
+		_ = os.Remove(unfinished)
+		return openBolt(ctx, path, opts)
+	}
+	if b.used && !errors.Is(err, bolterrors.ErrTimeout) { // what an attempt that failed has left: nobody has it locked
+		if err == nil {
+			_ = b.db.Close()
+		}
+		if err := os.Remove(unfinished); err != nil {
+			return bolt{}, err
+		}
+		b, err = openBolt(ctx, unfinished, opts)
+	}
+	if err != nil {
+		return bolt{}, err
+	}
+	if err := b.finish(path, opts); err != nil {
+		_ = b.db.Close()
+		_ = os.Remove(unfinished)
+		return bolt{}, err
+	}
+	return b, nil
+}
+
+// finish makes an empty log of the file and gives it its name. The file stays open, and with it locked, all the time.
+func (b bolt) finish(path string, opts Options) error {
+	if err := b.db.Update(func(tx *bbolt.Tx) error { return create(tx, opts) }); err != nil {
+		return err
+	}
+	if err := os.Rename(b.db.Path(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	return dir.Sync()
+}
+
+func openBolt(ctx context.Context, path string, opts Options) (b bolt, err error) {
+	options := &bbolt.Options{
 		Timeout: lockTimeout(ctx, opts), FreelistType: bbolt.FreelistMapType,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			var err error
-			file, err = os.OpenFile(name, flag, mode)
-			return file, err
+			if b.file, err = os.OpenFile(name, flag, mode); err != nil {
+				return nil, err
+			}
+			info, err := b.file.Stat()
+			b.used = err == nil && info.Size() > 0
+			return b.file, err
 		},
 	}
-	if runtime.GOOS != "windows" && ^uint(0)>>32 != 0 { // Windows would make the file as large; 32 bits have no room
-		bolt.InitialMmapSize = mapBytes
+	if ^uint(0)>>32 != 0 { // 32 bits have no room
+		options.InitialMmapSize = mapBytes
 	}
-	err = guard(path, func() (err error) { db, err = bbolt.Open(path, 0o600, bolt); return err })
-	if errors.Is(err, syscall.ENOMEM) { // a limit on address space: map only what there is
-		bolt.InitialMmapSize = 0
-		err = guard(path, func() (err error) { db, err = bbolt.Open(path, 0o600, bolt); return err })
+	open := func() (err error) { b.db, err = bbolt.Open(path, 0o600, options); return err }
+	if err = guard(path, open); errors.Is(err, syscall.ENOMEM) { // a limit on address space: map only what there is
+		options.InitialMmapSize = 0
+		err = guard(path, open)
 	}
-	if err != nil {
-		if file != nil {
-			_ = file.Close() // after a panic bbolt still has it locked
-		}
-		return nil, nil, openError(path, opts.Dir, err)
+	if err == nil {
+		b.db.AllocSize = growBytes
+	} else if b.file != nil {
+		_ = b.file.Close() // after a panic bbolt still has it locked
 	}
-	db.AllocSize = growBytes
-	return db, file, nil
+	return b, err
 }
 
 func lockTimeout(ctx context.Context, opts Options) time.Duration {
@@ -97,8 +172,11 @@ func guard(path string, f func() error) (err error) {
 // for pages are not used again while it lasts.
 func (l *Log) view(f func(*bbolt.Tx) error) error {
 	err := guard(l.path, func() error { return l.db.View(f) })
-	if errors.Is(err, errBadBlock) {
+	switch {
+	case errors.Is(err, errBadBlock):
 		return damaged(l.path, err)
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
+		return broker.ErrClosed
 	}
 	return err
 }

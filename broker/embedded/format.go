@@ -122,14 +122,11 @@ func (at place) buckets() [][]byte {
 	return [][]byte{at.bucket('a')}
 }
 
-// formatOf returns the version of a file, 0 for an empty one.
+// formatOf returns the version of a file.
 func formatOf(tx *bbolt.Tx) (int, error) {
 	b := tx.Bucket(bucketLog)
 	if b == nil {
-		if k, _ := tx.Cursor().First(); k != nil {
-			return 0, errors.New("it is a bbolt file of another program")
-		}
-		return 0, nil
+		return 0, errors.New("it is a bbolt file of another program")
 	}
 	v := b.Get(keyVersion)
 	if len(v) != 4 || binary.BigEndian.Uint32(v) == 0 {

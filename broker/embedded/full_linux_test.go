@@ -35,4 +35,7 @@ func TestWritesThatFailOnTheFileAreRefusedAndItGoesOn(t *testing.T) {
 		f.goesOn()
 	}
 	require.NoError(t, unix.Close(kept))
+	require.NoError(t, l.Close())
+	f.l = open(t, l.opts)
+	f.check()
 }

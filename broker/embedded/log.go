@@ -61,16 +61,16 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, err
 	}
 	opts = opts.withDefaults()
-	db, file, err := openFile(ctx, opts)
+	b, err := openFile(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	l := &Log{
-		opts: opts, logger: opts.Logger, path: db.Path(), db: db, file: file, done: make(chan struct{}),
+		opts: opts, logger: opts.Logger, path: b.path, db: b.db, file: b.file, done: make(chan struct{}),
 		changed: make(chan struct{}), cursors: map[string]map[place]int64{}, parts: map[place]*part{},
 	}
 	if err := l.start(); err != nil {
-		_ = db.Close()
+		_ = b.db.Close()
 		return nil, err
 	}
 	l.metrics = newMetrics(opts.Registerer, l)
@@ -87,12 +87,6 @@ func (l *Log) start() error {
 	err := l.view(func(tx *bbolt.Tx) (err error) { version, err = formatOf(tx); return err })
 	if err != nil {
 		return fmt.Errorf("opening %s: %w: move it away, or choose another --data-dir", l.path, err)
-	}
-	if version == 0 {
-		if err := l.db.Update(func(tx *bbolt.Tx) error { return create(tx, l.opts) }); err != nil {
-			return openError(l.path, l.opts.Dir, err)
-		}
-		version = formatVersion
 	}
 	if err := guard(l.path, func() error { return migrate(l.db, l.path, version, l.logger) }); err != nil {
 		return err

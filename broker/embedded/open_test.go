@@ -2,8 +2,10 @@ package embedded
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -244,5 +246,113 @@ func TestMetricsComeAndGoWithTheLog(t *testing.T) {
 		families, err = registry.Gather()
 		require.NoError(t, err)
 		require.Empty(t, families)
+	}
+}
+
+func TestAnUnfinishedFileIsNoObstacle(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join(filled(t), fileName))
+	require.NoError(t, err)
+	for _, left := range [][]byte{nil, whole[:4096], make([]byte, 16384), whole[:20480]} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fileName+".new"), left, 0o600))
+		l := open(t, options(dir))
+		require.Empty(t, all(t, l, broker.Input, 0))
+		_, err := l.Produce(t.Context(), []broker.Record{{Stream: broker.Input, Value: []byte("v")}})
+		require.NoError(t, err)
+		require.NoFileExists(t, filepath.Join(dir, fileName+".new"))
+		opts := options(dir)
+		opts.LockTimeout = 100 * time.Millisecond
+		_, err = Open(t.Context(), opts)
+		require.ErrorContains(t, err, "in use by another process", "the lock went along with the name")
+	}
+}
+
+func TestOfSeveralThatOpenANewDirectoryOneHasIt(t *testing.T) {
+	for range 10 {
+		opts := options(t.TempDir())
+		opts.LockTimeout = 100 * time.Millisecond
+		logs, errs := make(chan *Log, 5), make(chan error, 5)
+		for range cap(logs) {
+			go func() {
+				l, err := Open(t.Context(), opts)
+				logs <- l
+				errs <- err
+			}()
+		}
+		var won *Log
+		for range cap(logs) {
+			if l := <-logs; l != nil {
+				require.Nil(t, won)
+				won = l
+			}
+			if err := <-errs; err != nil {
+				require.ErrorContains(t, err, "in use by another process")
+			}
+		}
+		require.NotNil(t, won)
+		require.NoError(t, won.Close())
+	}
+}
+
+// TestOpenAndCloseAtAnyMoment closes logs that are in use, from several goroutines at once.
+func TestOpenAndCloseAtAnyMoment(t *testing.T) {
+	opts := options(t.TempDir())
+	for range 25 {
+		l, err := Open(t.Context(), opts)
+		require.NoError(t, err)
+		var users, closers sync.WaitGroup
+		busy := make(chan struct{}, 8)
+		for p := range int32(4) {
+			users.Go(func() { busy <- struct{}{}; use(t, l, p) })
+			users.Go(func() { busy <- struct{}{}; follow(t, l, p) })
+		}
+		for range 4 {
+			<-busy
+		}
+		for range 3 {
+			closers.Go(func() {
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		closers.Wait()
+		users.Wait()
+	}
+}
+
+// use claims and commits until the log is closed.
+func use(t *testing.T, l *Log, p int32) {
+	t.Helper()
+	c, err := l.Claim(t.Context(), p, "user")
+	if err == nil {
+		defer c.Close()
+		err = c.Restore(t.Context(), func(*broker.Record) error { return nil })
+	}
+	for err == nil {
+		err = c.Commit(t.Context(), []broker.Record{{Stream: broker.State, Partition: p, Key: []byte("k"), Value: []byte("v")}})
+	}
+	if !errors.Is(err, broker.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// follow polls until the log is closed.
+func follow(t *testing.T, l *Log, p int32) {
+	t.Helper()
+	r, err := l.NewReader(broker.ReaderOptions{Name: "follower"})
+	if err == nil {
+		defer r.Close()
+		r.Add(broker.State, p, 0)
+	}
+	for err == nil {
+		var fetches []broker.Fetch
+		fetches, err = r.Poll(t.Context())
+		for _, f := range fetches {
+			err = f.Err
+		}
+	}
+	if !errors.Is(err, broker.ErrClosed) {
+		t.Error(err)
 	}
 }
