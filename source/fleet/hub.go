@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	hubCount = 100 // besides the landmarks
+	hubCount = 70 // besides the landmarks
 	// nodeSeconds is what lights and turns cost on average at a node that has lights.
 	nodeSeconds = 9
 )
@@ -108,8 +108,8 @@ func (h *hub) search(n *Network, into arrivals) {
 		}
 		for _, i := range into.edges[into.first[at.node]:into.first[at.node+1]] {
 			e := &n.edges[i]
-			taste := seeded(uint64(h.node), uint64(i)) //nolint:gosec // only mixed
-			cost := e.metres / e.speed * float32(taste.between(0.9, 1.3))
+			taste := scramble(uint64(h.node)<<32 | uint64(i)) //nolint:gosec // only mixed
+			cost := e.metres / e.speed * (0.9 + 0.4/(1<<16)*float32(taste>>48))
 			if n.signals[e.to] {
 				cost += nodeSeconds
 			}

@@ -61,9 +61,7 @@ func NewYork() (*Network, error) {
 		}
 	}
 	b.join(highways)
-	for _, w := range errands {
-		b.wishes = append(b.wishes, w)
-	}
+	b.wishes = errands
 	return b.build()
 }
 
@@ -143,44 +141,74 @@ func (b *builder) street(n, to int32, speed float64, oneWay, forward bool) {
 
 // mask says what is on land and open, by rows of the plane, so that a borough costs milliseconds.
 type mask struct {
-	ring   [][2]float64
-	closed [][][2]float64
+	ring   *strips
+	closed []*strips
 }
 
 func newMask(p plane, ring [][2]float64, closed [][]geo.Point) *mask {
-	m := &mask{ring: ring}
+	m := &mask{ring: newStrips(ring)}
 	for _, c := range closed {
 		projected := make([][2]float64, len(c))
 		for i, q := range c {
 			x, y := p.project(q)
 			projected[i] = [2]float64{x, y}
 		}
-		m.closed = append(m.closed, projected)
+		m.closed = append(m.closed, newStrips(projected))
 	}
 	return m
 }
 
 func (m *mask) has(x, y float64) bool {
-	if !within(m.ring, x, y) {
+	if !m.ring.has(x, y) {
 		return false
 	}
 	for _, c := range m.closed {
-		if within(c, x, y) {
+		if c.has(x, y) {
 			return false
 		}
 	}
 	return true
 }
 
-func within(ring [][2]float64, x, y float64) bool {
-	in := false
+// strips are a ring's edges by the strips of y that they meet: a point is compared with a few only.
+type strips struct {
+	bottom, height float64
+	edges          [][][2][2]float64
+}
+
+const stripCount = 256
+
+func newStrips(ring [][2]float64) *strips {
+	s := &strips{bottom: math.Inf(1), edges: make([][][2][2]float64, stripCount)}
+	top := math.Inf(-1)
+	for _, p := range ring {
+		s.bottom, top = min(s.bottom, p[1]), max(top, p[1])
+	}
+	s.height = max(top-s.bottom, 1e-9) / stripCount
 	for i, a := range ring[:len(ring)-1] {
 		b := ring[i+1]
-		if (a[1] > y) != (b[1] > y) && x < a[0]+(y-a[1])/(b[1]-a[1])*(b[0]-a[0]) {
-			in = !in
+		for k := s.strip(min(a[1], b[1])); k <= s.strip(max(a[1], b[1])); k++ {
+			s.edges[k] = append(s.edges[k], [2][2]float64{a, b})
 		}
 	}
+	return s
+}
+
+func (s *strips) strip(y float64) int {
+	return min(max(int((y-s.bottom)/s.height), 0), stripCount-1)
+}
+
+func (s *strips) has(x, y float64) bool {
+	in := false
+	for _, e := range s.edges[s.strip(y)] {
+		in = in != crosses(e[0], e[1], x, y)
+	}
 	return in
+}
+
+// crosses reports whether the ray to the right of a point meets an edge.
+func crosses(a, b [2]float64, x, y float64) bool {
+	return (a[1] > y) != (b[1] > y) && x < a[0]+(y-a[1])/(b[1]-a[1])*(b[0]-a[0])
 }
 
 func ringArea(ring []geo.Point) float64 {
