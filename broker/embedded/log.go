@@ -248,7 +248,7 @@ func (l *Log) isClosed() bool {
 // Close ends the writer, which first writes what it has, and closes the file. Readers that are still open are closed with it.
 func (l *Log) Close() error {
 	l.mu.Lock()
-	first := !l.closed
+	first, broken := !l.closed, errors.Is(l.failure, errBroken)
 	l.closed = true
 	if first {
 		close(l.changed) // wakes the readers, which see that it is closed
@@ -261,6 +261,9 @@ func (l *Log) Close() error {
 	l.queue.close()
 	<-l.done
 	l.metrics.unregister()
+	if broken { // bbolt may have died with its locks held, and would wait for them
+		return l.file.Close()
+	}
 	if err := l.db.Close(); err != nil {
 		return fmt.Errorf("closing %s: %w", l.path, err)
 	}

@@ -206,6 +206,49 @@ func TestADamagedBlockStopsItsReaderAlone(t *testing.T) {
 	require.Less(t, got[1], 1000)
 }
 
+func TestDamageFoundWhileRunningStopsAllWriting(t *testing.T) {
+	for name, harm := range map[string]func(t *testing.T, l *Log, size int){
+		"zeros": func(t *testing.T, l *Log, size int) {
+			t.Helper()
+			_, err := l.file.WriteAt(make([]byte, size-8192), 8192)
+			require.NoError(t, err)
+		},
+		"noise": func(t *testing.T, l *Log, size int) {
+			t.Helper()
+			noise := make([]byte, size-8192)
+			for i := range noise {
+				noise[i] = byte(i * i >> 3)
+			}
+			_, err := l.file.WriteAt(noise, 8192)
+			require.NoError(t, err)
+		},
+		"cut off": func(t *testing.T, l *Log, _ int) {
+			t.Helper()
+			require.NoError(t, l.file.Truncate(8192))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filled(t)
+			l := open(t, options(dir))
+			harm(t, l, int(l.usage().size))
+			write := func() error {
+				_, err := l.Produce(t.Context(), []broker.Record{{Stream: broker.Input, Value: []byte("v")}})
+				return err
+			}
+			require.ErrorContains(t, write(), "is damaged")
+			require.ErrorIs(t, write(), errBroken)
+			require.ErrorIs(t, l.Health(), errBroken)
+			r := newReader(t, l, broker.ReaderOptions{})
+			r.Add(broker.Enriched, 1, 0)
+			fetches, err := r.Poll(t.Context())
+			require.NoError(t, err)
+			require.ErrorContains(t, fetches[0].Err, "is damaged")
+			_, err = l.Claim(t.Context(), 0, "node")
+			require.ErrorIs(t, err, errBroken)
+		})
+	}
+}
+
 func TestAStreamThatIsSwitchedOffHasNoReadersAndWriters(t *testing.T) {
 	dir := filled(t)
 	opts := options(dir)
