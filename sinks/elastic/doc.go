@@ -14,5 +14,5 @@
 // ingest pipelines. Attributes are one flattened field, and what the mapping does not know is kept but not indexed, so no
 // vehicle's attributes can clash with another's.
 //
-// Whoever makes a Sink gives it to a pump; it has no goroutines of its own. DeleteOld is for the owner of partition 0.
+// Whoever makes a Sink gives it to a pump, and closes it after that. DeleteOld is for the owner of partition 0.
 package elastic

@@ -6,11 +6,12 @@ import (
 )
 
 type metrics struct {
-	items *prometheus.CounterVec
+	registerer prometheus.Registerer
+	items      *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	return &metrics{items: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+	return &metrics{registerer: reg, items: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "trackmesh_elasticsearch_items_total",
 		Help: "Documents in replies by outcome: stored, known (stored before), rejected, again.",
 	}, []string{"outcome"})}
@@ -22,3 +23,6 @@ func (m *metrics) count(j *judgement) {
 	m.items.WithLabelValues("rejected").Add(float64(len(j.rejections)))
 	m.items.WithLabelValues("again").Add(float64(len(j.again)))
 }
+
+// unregister lets another sink register.
+func (m *metrics) unregister() { m.registerer.Unregister(m.items) }

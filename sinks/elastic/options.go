@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8"
-	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -110,8 +110,14 @@ func (o *Options) compress() bool {
 	return false
 }
 
+// client is the connection to the cluster.
+type client struct {
+	*elasticsearch.BaseClient
+	http http.RoundTripper
+}
+
 // connect makes the client. Its own retries are off: the pump repeats, and knows why.
-func (o *Options) connect() (esapi.Transport, error) {
+func (o *Options) connect() (*client, error) {
 	transport := o.Transport
 	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
@@ -132,5 +138,19 @@ func (o *Options) connect() (esapi.Transport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("elastic: %w", err)
 	}
-	return c.Transport, nil // below the client's check of the product's name, which a proxy's reply would fail
+	return &client{c, transport}, nil
+}
+
+// Perform makes a request below the base client's check of the product's name, which a reply by a proxy would fail.
+func (c *client) Perform(r *http.Request) (*http.Response, error) { return c.Transport.Perform(r) }
+
+// close ends idle connections, and the goroutines that look after nodes that failed.
+func (c *client) close(ctx context.Context) error {
+	if t, ok := c.http.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	if err := c.Close(ctx); err != nil && !errors.Is(err, elasticsearch.ErrAlreadyClosed) {
+		return fmt.Errorf("closing the connection to Elasticsearch: %w", err)
+	}
+	return nil
 }

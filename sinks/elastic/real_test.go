@@ -64,6 +64,7 @@ func sinkFor(t testing.TB, opts Options) *Sink {
 	opts.Logger, opts.Registerer = slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	s, err := New(opts)
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) }) // the test's context has ended
 	return s
 }
 

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/elastic/go-elasticsearch/v8/esapi"
-
 	"github.com/trackmesh/trackmesh/history"
 	"github.com/trackmesh/trackmesh/sinks"
 )
@@ -14,7 +12,7 @@ import (
 // Sink is an Elasticsearch cluster as a store. All methods may be called from many goroutines.
 type Sink struct {
 	opts     Options
-	es       esapi.Transport
+	es       *client
 	compress bool
 	metrics  *metrics
 
@@ -42,6 +40,12 @@ func New(opts Options) (*Sink, error) {
 		opts: opts, es: es, compress: opts.compress(), metrics: newMetrics(opts.Registerer),
 		known: map[string]bool{}, missing: map[string]bool{},
 	}, nil
+}
+
+// Close ends the connections. Idempotent; requests under way go on.
+func (s *Sink) Close(ctx context.Context) error {
+	s.metrics.unregister()
+	return s.es.close(ctx)
 }
 
 // Write stores documents. See sinks.Writer.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ func (s *standIn) sink(change func(o *Options)) *Sink {
 	}
 	sink, err := New(opts)
 	require.NoError(s, err)
+	s.Cleanup(func() { require.NoError(s, sink.Close(context.Background())) }) // the test's context has ended
 	return sink
 }
 
