@@ -73,7 +73,6 @@ func (t *Track) cross(env *Env, s *step, out *Output) {
 	}
 }
 
-
 // leaveOutside ends the visits of fences that the fix proves to have been left.
 func (t *Track) leaveOutside(env *Env, s *step, out *Output) {
 	kept := t.visits[:0]

@@ -12,16 +12,23 @@ import "github.com/trackmesh/trackmesh/geo"
 //	└─────────────┘                    └──────────────┘ ──┐ neither: it replaces the pending one
 //	                                          ▲───────────┘
 func (t *Track) accept(env *Env, h held, out *Output) Outcome {
-	if !t.has || t.reachable(env, t.time, t.pos, h.fix) {
+	h.distance = 0
+	if t.has {
+		h.distance = geo.Distance(t.pos, h.fix.Position)
+	}
+	if !t.has || t.reachable(env, h.fix.Time-t.time, h.distance) {
 		t.pending = nil
 		t.apply(env, h, false, out)
 		return Accepted
 	}
-	if p := t.pending; p != nil && t.reachable(env, p.fix.Time, p.fix.Position, h.fix) {
-		t.pending = nil
-		t.apply(env, *p, true, out)
-		t.apply(env, h, false, out)
-		return Accepted
+	if p := t.pending; p != nil {
+		if leg := geo.Distance(p.fix.Position, h.fix.Position); t.reachable(env, h.fix.Time-p.fix.Time, leg) {
+			t.pending = nil
+			t.apply(env, *p, true, out)
+			h.distance = leg
+			t.apply(env, h, false, out)
+			return Accepted
+		}
 	}
 	t.unapplied(env, h.fix, FlagJump, out)
 	h.fix = h.fix.clone()
@@ -29,10 +36,9 @@ func (t *Track) accept(env *Env, h held, out *Output) Outcome {
 	return Jump
 }
 
-// reachable reports whether a vehicle can come from a place at a time to the fix.
-func (t *Track) reachable(env *Env, since int64, from geo.Point, fix *Fix) bool {
-	elapsed := fix.Time - since
-	return elapsed > 0 && geo.Distance(from, fix.Position) <= t.jumpSpeed(env)*float64(elapsed)/1000
+// reachable reports whether a vehicle can go so far in a time (ms).
+func (t *Track) reachable(env *Env, elapsed int64, metres float64) bool {
+	return elapsed > 0 && metres <= t.jumpSpeed(env)*float64(elapsed)/1000
 }
 
 // clone copies a fix for keeping.

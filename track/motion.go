@@ -20,7 +20,8 @@ type step struct {
 // headingMinMetres is how far a vehicle must move for its derived heading to change.
 const headingMinMetres = 1
 
-func (t *Track) step(env *Env, fix *Fix, leap bool) step {
+func (t *Track) step(env *Env, h held, leap bool) step {
+	fix := h.fix
 	s := step{fix: fix, first: !t.has, leap: leap, speed: fix.SpeedMPS, heading: fix.HeadingDegrees}
 	if s.first {
 		return s
@@ -29,7 +30,7 @@ func (t *Track) step(env *Env, fix *Fix, leap bool) step {
 	if leap {
 		return s
 	}
-	s.distance = geo.Distance(t.pos, fix.Position)
+	s.distance = h.distance
 	if math.IsNaN(s.speed) {
 		s.speed = s.distance / (float64(fix.Time-t.time) / 1000)
 	}

@@ -56,8 +56,9 @@ type Track struct {
 
 // held is a fix that is not applied yet.
 type held struct {
-	fix     *Fix // a copy of its own
-	arrived int64
+	fix      *Fix // a copy of its own
+	arrived  int64
+	distance float64 // metres from the newest fix, while it is being applied
 }
 
 // New makes a track without a fix.
@@ -117,7 +118,7 @@ func (t *Track) apply(env *Env, h held, leap bool, out *Output) {
 		*t = Track{vehicle: t.vehicle}
 	}
 	from := len(out.Events)
-	s := t.step(env, fix, leap)
+	s := t.step(env, h, leap)
 	if t.silent {
 		t.endGap(env, &s, out)
 	}
