@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// The formats of Options.Format.
+const (
+	FormatJSON     = "json"
+	FormatTaxi     = "taxi"
+	FormatCSV      = "csv"
+	FormatGeoJSON  = "geojson"
+	FormatProtobuf = "protobuf"
+)
+
 // Options of a Decoder.
 type Options struct {
 	// Format of records that do not name their own: json, taxi, csv, geojson or protobuf.
