@@ -60,27 +60,32 @@ func (e LineError) String() string {
 	return b.String()
 }
 
-// Error is the title and detail, then a line for each part at fault that the detail does not name.
+// Error is the title and the detail, then a line for each part at fault. One that says the same as the detail is not repeated.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s", p.Status, p.Title)
-	if p.Detail != "" {
-		b.WriteString(": " + p.Detail)
+	detail, errs := p.Detail, p.Errors
+	if len(errs) == 1 && (detail == errs[0].Detail || detail == errs[0].where()+": "+errs[0].Detail) {
+		detail, errs = errs[0].where()+": "+errs[0].Detail, nil
 	}
-	for _, e := range p.Errors {
-		where := e.Pointer
-		if e.Parameter != "" {
-			where = e.Parameter
-		}
-		if e.Parameter != "" && p.Detail == e.Parameter+": "+e.Detail {
-			continue
-		}
-		if where == "" {
-			where = "body"
-		}
-		b.WriteString("\n  " + where + ": " + e.Detail)
+	if detail != "" {
+		b.WriteString(": " + detail)
+	}
+	for _, e := range errs {
+		b.WriteString("\n  " + e.where() + ": " + e.Detail)
 	}
 	return b.String()
+}
+
+// where is the part at fault.
+func (e FieldError) where() string {
+	switch {
+	case e.Parameter != "":
+		return e.Parameter
+	case e.Pointer != "":
+		return e.Pointer
+	}
+	return "body"
 }
 
 // Temporary reports whether the same request may succeed later.

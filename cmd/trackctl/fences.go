@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -218,13 +219,18 @@ func (a *app) fencesPut() *cobra.Command {
 	cmd.Flags().StringArrayVar(&set, "set", nil, "property=value: set a property (JSON, or text); repeat for more")
 	cmd.MarkFlagsMutuallyExclusive("if-match", "new")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		for _, pair := range set {
+			if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
+				return badUsage(cmd, "--set %q: write it as property=value", pair)
+			}
+		}
 		raw, err := a.readAll(args[1])
 		if err != nil {
 			return err
 		}
 		body, err := asFeature(raw, set)
 		if err != nil {
-			return badUsage(cmd, "%s: %w", args[1], err)
+			return fmt.Errorf("%s: %w", args[1], err)
 		}
 		resp, err := a.client.Do(cmd.Context(), change.request(a, http.MethodPut, args[0], body))
 		if err != nil {
@@ -243,10 +249,10 @@ func asFeature(raw []byte, set []string) ([]byte, error) {
 	}
 	var kind string
 	if err := json.Unmarshal(members["type"], &kind); err != nil {
-		return nil, fmt.Errorf("not a GeoJSON object: it has no type")
+		return nil, errors.New("not a GeoJSON object: it has no type")
 	}
 	if kind == "FeatureCollection" {
-		return nil, fmt.Errorf("a FeatureCollection holds many fences: use trackctl fences import")
+		return nil, errors.New("a FeatureCollection holds many fences: use trackctl fences import")
 	}
 	if kind != "Feature" {
 		members = map[string]json.RawMessage{"type": json.RawMessage(`"Feature"`), "geometry": raw, "properties": json.RawMessage("{}")}
@@ -261,10 +267,7 @@ func asFeature(raw []byte, set []string) ([]byte, error) {
 		properties = map[string]json.RawMessage{}
 	}
 	for _, pair := range set {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok || name == "" {
-			return nil, fmt.Errorf("--set %q: write it as property=value", pair)
-		}
+		name, value, _ := strings.Cut(pair, "=")
 		properties[name] = json.RawMessage(value)
 		if !json.Valid([]byte(value)) {
 			properties[name], _ = json.Marshal(value) //nolint:errchkjson // a string

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -28,7 +29,7 @@ func (a *app) show(x answer) error {
 		return writeJSON(a.out, x.raw)
 	case "geojson":
 		if x.geo == nil {
-			return fmt.Errorf("this has no geometry: use --output table or json")
+			return errors.New("this has no geometry: use --output table or json")
 		}
 		doc, err := x.geo()
 		if err != nil {
@@ -76,7 +77,8 @@ func newTable(header ...string) *table { return &table{rows: [][]string{header}}
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) write(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var lines bytes.Buffer
+	tw := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
 	for i, row := range t.rows {
 		for j, cell := range row {
 			cell = plain(cell)
@@ -90,7 +92,15 @@ func (t *table) write(w io.Writer) error {
 		}
 		fmt.Fprintln(tw)
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(lines.String()) {
+		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plain takes out what a terminal would obey: names come from anybody.

@@ -18,7 +18,7 @@ import (
 
 func (a *app) sourceCommand() *cobra.Command {
 	cmd := group("source", "Play positions in: from a file, or simulated")
-	cmd.AddCommand(a.sourceSimulate())
+	cmd.AddCommand(a.sourceReplay(), a.sourceSimulate())
 	return cmd
 }
 
