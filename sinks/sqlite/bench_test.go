@@ -1,43 +1,116 @@
+//go:build unix
+
 package sqlite
 
 import (
 	"fmt"
-	"os"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trackmesh/trackmesh/geo"
+	"github.com/trackmesh/trackmesh/history"
 )
 
+// cpuTime is what this process has used, in user and system mode.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkWrite writes live batches (each vehicle once), batches of one that catches up, and the worst case: every fix
+// begins a chunk of a vehicle that is new.
 func BenchmarkWrite(b *testing.B) {
-	for _, c := range []struct{ vehicles, batch int }{{2000, 2000}, {2000, 12000}, {100_000, 12000}} {
+	for _, c := range []struct{ vehicles, batch int }{{2000, 2000}, {2000, 12_000}, {480_000, 12_000}} {
 		b.Run(fmt.Sprintf("vehicles=%d/batch=%d", c.vehicles, c.batch), func(b *testing.B) {
-			s := open(b, Options{})
 			const rounds = 40
-			batches := fixes(0, c.vehicles, c.batch*rounds, 1_764_000_000_000, 2000)
-			size := 0
-			for i := range batches {
-				size += len(batches[i].Body)
-			}
+			docs := fixes(0, c.vehicles, c.batch*rounds, someDay, 2000)
+			s := open(b, Options{})
 			b.ReportAllocs()
-			n, written := 0, int64(0)
+			var written, bytes int64
+			var cpu time.Duration
+			n := 0
 			for b.Loop() {
-				if n == rounds {
-					b.StopTimer()
+				b.StopTimer()
+				if n == rounds { // the same again, as new records for a new store
 					n = 0
-					for i := range batches {
-						batches[i].Offset += int64(len(batches))
-					}
-					b.StartTimer()
+					require.NoError(b, s.Close())
+					s = open(b, Options{})
 				}
-				_, err := s.Write(b.Context(), batches[n*c.batch:(n+1)*c.batch])
+				batch := docs[n*c.batch : (n+1)*c.batch]
+				before := cpuTime(b)
+				b.StartTimer()
+				_, err := s.Write(b.Context(), batch)
+				b.StopTimer()
+				cpu += cpuTime(b) - before
 				require.NoError(b, err)
 				n++
-				written += int64(c.batch)
+				written += int64(len(batch))
+				if n == rounds || written == int64(len(batch)) {
+					bytes = int64(s.size()) / (int64(n) * int64(len(batch)))
+				}
+				b.StartTimer()
 			}
 			b.ReportMetric(float64(written)/b.Elapsed().Seconds(), "positions/s")
-			info, err := os.Stat(s.path)
-			require.NoError(b, err)
-			b.ReportMetric(float64(info.Size())/float64(written), "B/position")
+			b.ReportMetric(float64(cpu.Nanoseconds())/1e3/float64(written), "cpu-µs/position")
+			b.ReportMetric(float64(bytes), "file-B/position")
 		})
+	}
+}
+
+func BenchmarkQuestions(b *testing.B) {
+	s := open(b, Options{})
+	docs := fixes(0, 2000, 400_000, someDay, 2000)
+	for i := 0; i < len(docs); i += 10_000 {
+		_, err := s.Write(b.Context(), docs[i:i+10_000])
+		require.NoError(b, err)
+	}
+	start := time.UnixMilli(someDay)
+	small := &geo.Box{West: -73.99, South: 40.70, East: -73.98, North: 40.71}
+	for name, ask := range map[string]func() error{
+		"cells of everything": func() error {
+			_, err := s.Cells(b.Context(), history.CellQuery{Precision: 6})
+			return err
+		},
+		"cells in a small box": func() error {
+			_, err := s.Cells(b.Context(), history.CellQuery{Precision: 8, Box: small})
+			return err
+		},
+		"path": func() error {
+			_, err := s.Path(b.Context(), history.PathQuery{Vehicle: "taxi-0007"})
+			return err
+		},
+		"at": func() error {
+			_, err := s.At(b.Context(), history.AtQuery{At: start.Add(5 * time.Minute), MaxAge: time.Minute})
+			return err
+		},
+		"replay of ten seconds": func() error {
+			_, err := s.Replay(b.Context(), history.ReplayQuery{From: start.Add(time.Minute), To: start.Add(70 * time.Second)})
+			return err
+		},
+		"histogram of everything": func() error {
+			_, err := s.Histogram(b.Context(), time.Time{}, time.Time{}, time.Minute)
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				require.NoError(b, ask())
+			}
+		})
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	d := fixes(0, 1, 1, someDay, 1000)
+	b.SetBytes(int64(len(d[0].Body)))
+	b.ReportAllocs()
+	var p position
+	for b.Loop() {
+		require.NoError(b, p.parse(&d[0]))
 	}
 }

@@ -73,8 +73,12 @@ func (s *Store) At(ctx context.Context, q history.AtQuery) ([]history.Position, 
 		if p.has&isJump != 0 {
 			return nil
 		}
+		before, ok := newest[p.vehicle]
+		if ok && p.time < before.Time {
+			return nil
+		}
 		f := found{p.history(), p.offset, p.partition}
-		if before, ok := newest[p.vehicle]; !ok || newestFirst(&f, &before) < 0 {
+		if !ok || newestFirst(&f, &before) < 0 {
 			newest[p.vehicle] = f
 		}
 		return nil
@@ -122,23 +126,30 @@ func (s *Store) Cells(ctx context.Context, q history.CellQuery) ([]history.Cell,
 	return cells[:min(len(cells), history.OrDefault(q.Limit, history.DefaultCells))], nil
 }
 
-// Histogram counts fixes by interval. See history.Store.
+// Histogram counts fixes by interval. See history.Store. Chunks that lie in one interval are counted whole; only the others
+// are unpacked.
 func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time.Duration) ([]history.Bucket, error) {
 	if err := history.CheckHistogram(from, to, interval); err != nil {
 		return nil, err
 	}
-	every := interval.Milliseconds()
-	counts := map[int64]int64{}
-	if err := s.scan(ctx, between(from, to), nil, func(p *position) error {
+	w, every := between(from, to), interval.Milliseconds()
+	counts, err := s.countWhole(ctx, &w, every)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.scan(ctx, w, nil, func(p *position) error {
 		if p.has&isJump == 0 {
 			counts[floor(p.time, every)]++
 		}
 		if len(counts) > history.MaxBuckets {
-			return fmt.Errorf("%w: interval %s makes more than %d buckets", history.ErrQuery, interval, history.MaxBuckets)
+			return tooManyBuckets(interval)
 		}
 		return nil
 	}); err != nil {
 		return nil, err
+	}
+	if len(counts) > history.MaxBuckets {
+		return nil, tooManyBuckets(interval)
 	}
 	buckets := make([]history.Bucket, 0, len(counts))
 	for t, n := range counts {
@@ -146,6 +157,34 @@ func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time
 	}
 	slices.SortFunc(buckets, func(a, b history.Bucket) int { return cmp.Compare(a.Time, b.Time) })
 	return buckets, nil
+}
+
+func tooManyBuckets(interval time.Duration) error {
+	return fmt.Errorf("%w: interval %s makes more than %d buckets", history.ErrQuery, interval, history.MaxBuckets)
+}
+
+// countWhole counts the chunks that lie in one interval and in the window, and leaves the others to w.
+func (s *Store) countWhole(ctx context.Context, w *window, every int64) (map[int64]int64, error) {
+	const whole = "c.first >= 0 AND c.first / ? = c.last / ? AND c.first >= ? AND c.last < ?"
+	w.unless, w.unlessArgs = whole, []any{every, every, w.from, w.to}
+	rows, err := s.read.QueryContext(ctx, "SELECT c.first / ?, sum(c.shown) FROM chunks c WHERE "+whole+" GROUP BY 1 HAVING sum(c.shown) > 0",
+		append([]any{every}, w.unlessArgs...)...)
+	if err != nil {
+		return nil, fmt.Errorf("reading history: %w", err)
+	}
+	defer rows.Close()
+	counts := map[int64]int64{}
+	for rows.Next() {
+		var interval, n int64
+		if err := rows.Scan(&interval, &n); err != nil {
+			return nil, fmt.Errorf("reading history: %w", err)
+		}
+		counts[interval*every] = n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading history: %w", err)
+	}
+	return counts, nil
 }
 
 // floor is the highest multiple of every that is not above t.

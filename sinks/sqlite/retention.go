@@ -12,6 +12,9 @@ import (
 // purgeExtra is how many rows beyond those of its own a write may delete: old data goes faster than new comes.
 const purgeExtra = 256
 
+// purgeGrain is how much older one kind of record may become than the other, in ms: steps of a few rows would cost more.
+const purgeGrain = 60_000
+
 // reserveBytes of MaxBytes are for the log beside the file and for what one write adds before it deletes.
 const reserveBytes = 2 * maxWALBytes
 
@@ -67,13 +70,9 @@ func (s *Store) purge(ctx context.Context, limit int) (int, error) {
 		if err != nil || !over {
 			return 0, err
 		}
-		before = oldest + 1 // whatever is as old; the step's limit bounds it
-		if chunksFirst && event.Valid {
-			before = max(before, event.Int64)
-		} else if !chunksFirst && chunk.Valid {
-			before = max(before, chunk.Int64)
-		} else {
-			before = math.MaxInt64
+		before = math.MaxInt64 // the step's limit bounds it
+		if chunk.Valid && event.Valid {
+			before = max(chunk.Int64, event.Int64) + purgeGrain
 		}
 	}
 	if chunksFirst {

@@ -19,6 +19,9 @@ type window struct {
 	vehicle  string
 	box      *geo.Box
 	newest   bool // chunks by their first fix, the newest one first; else the oldest
+
+	unless     string // chunks that are left out
+	unlessArgs []any
 }
 
 func between(from, to time.Time) window {
@@ -54,6 +57,10 @@ func (w *window) query() (text string, args []any) {
 		places, more := w.places()
 		text += " AND c.id IN (" + places + ")"
 		args = append(args, more...)
+	}
+	if w.unless != "" {
+		text += " AND NOT (" + w.unless + ")"
+		args = append(args, w.unlessArgs...)
 	}
 	if w.newest {
 		return text + " ORDER BY c.first DESC", args
