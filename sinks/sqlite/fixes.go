@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (s *Store) Path(ctx context.Context, q history.PathQuery) ([]history.Positi
 		oldest, full := b.last()
 		return !full || first+maxSpan >= oldest.Time
 	}
-	if err := s.scan(ctx, w, more, func(p *position) error {
+	if err := scan(ctx, s.read, w, more, func(p *position) error {
 		if p.has&isJump == 0 && (q.Late || p.has&isLate == 0) {
 			b.add(p)
 		}
@@ -51,7 +52,7 @@ func (s *Store) Replay(ctx context.Context, q history.ReplayQuery) ([]history.Po
 		newest, full := b.last()
 		return !full || first <= newest.Time
 	}
-	err := s.scan(ctx, w, more, func(p *position) error {
+	err := scan(ctx, s.read, w, more, func(p *position) error {
 		if p.has&isJump == 0 && (q.Box == nil || q.Box.Contains(p.at)) {
 			b.add(p)
 		}
@@ -69,7 +70,7 @@ func (s *Store) At(ctx context.Context, q history.AtQuery) ([]history.Position, 
 	newest := map[string]found{}
 	// No box here: the newest fix of a vehicle that was in it may be elsewhere.
 	w := between(q.At.Add(-age).Add(time.Millisecond), q.At.Add(time.Millisecond))
-	if err := s.scan(ctx, w, nil, func(p *position) error {
+	if err := scan(ctx, s.read, w, nil, func(p *position) error {
 		if p.has&isJump != 0 {
 			return nil
 		}
@@ -106,7 +107,7 @@ func (s *Store) Cells(ctx context.Context, q history.CellQuery) ([]history.Cell,
 	w := between(q.From, q.To)
 	w.box = q.Box
 	counts := map[uint64]int64{}
-	if err := s.scan(ctx, w, nil, func(p *position) error {
+	if err := scan(ctx, s.read, w, nil, func(p *position) error {
 		if p.has&isJump != 0 || (q.Box != nil && !q.Box.Contains(p.at)) {
 			return nil
 		}
@@ -132,12 +133,17 @@ func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time
 	if err := history.CheckHistogram(from, to, interval); err != nil {
 		return nil, err
 	}
-	w, every := between(from, to), interval.Milliseconds()
-	counts, err := s.countWhole(ctx, &w, every)
+	conn, done, err := s.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.scan(ctx, w, nil, func(p *position) error {
+	defer done()
+	w, every := between(from, to), interval.Milliseconds()
+	counts, err := countWhole(ctx, conn, &w, every)
+	if err != nil {
+		return nil, err
+	}
+	if err := scan(ctx, conn, w, nil, func(p *position) error {
 		if p.has&isJump == 0 {
 			counts[floor(p.time, every)]++
 		}
@@ -159,15 +165,32 @@ func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time
 	return buckets, nil
 }
 
+// snapshot is a connection that sees the file as it is now until done.
+func (s *Store) snapshot(ctx context.Context) (conn *sql.Conn, done func(), err error) {
+	conn, err = s.read.Conn(ctx)
+	if err == nil {
+		if _, err = conn.ExecContext(ctx, "BEGIN"); err != nil {
+			_ = conn.Close()
+		}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading history: %w", err)
+	}
+	return conn, func() {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // nothing was written
+		_ = conn.Close()
+	}, nil
+}
+
 func tooManyBuckets(interval time.Duration) error {
 	return fmt.Errorf("%w: interval %s makes more than %d buckets", history.ErrQuery, interval, history.MaxBuckets)
 }
 
 // countWhole counts the chunks that lie in one interval and in the window, and leaves the others to w.
-func (s *Store) countWhole(ctx context.Context, w *window, every int64) (map[int64]int64, error) {
+func countWhole(ctx context.Context, from querier, w *window, every int64) (map[int64]int64, error) {
 	const whole = "c.first >= 0 AND c.first / ? = c.last / ? AND c.first >= ? AND c.last < ?"
 	w.unless, w.unlessArgs = whole, []any{every, every, w.from, w.to}
-	rows, err := s.read.QueryContext(ctx, "SELECT c.first / ?, sum(c.shown) FROM chunks c WHERE "+whole+" GROUP BY 1 HAVING sum(c.shown) > 0",
+	rows, err := from.QueryContext(ctx, "SELECT c.first / ?, sum(c.shown) FROM chunks c WHERE "+whole+" GROUP BY 1 HAVING sum(c.shown) > 0",
 		append([]any{every}, w.unlessArgs...)...)
 	if err != nil {
 		return nil, fmt.Errorf("reading history: %w", err)

@@ -90,11 +90,16 @@ func degrees(v, outwards float64) int64 {
 
 func clampMinute(ms int64) int64 { return max(math.MinInt32, min(math.MaxInt32, minute(ms))) }
 
+// querier is the readers' connections, or one of them in a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+}
+
 // scan calls fn with every position of the window, chunk by chunk, each chunk's in the order in which they came in.
 // Before each chunk it asks more whether to go on, with the time of the chunk's first fix; nil: always.
-func (s *Store) scan(ctx context.Context, w window, more func(first int64) bool, fn func(p *position) error) error {
+func scan(ctx context.Context, from querier, w window, more func(first int64) bool, fn func(p *position) error) error {
 	text, args := w.query()
-	return s.chunks(ctx, text, args, more, func(p *position) error {
+	return chunks(ctx, from, text, args, more, func(p *position) error {
 		if p.time < w.from || p.time >= w.to {
 			return nil
 		}
@@ -103,8 +108,8 @@ func (s *Store) scan(ctx context.Context, w window, more func(first int64) bool,
 }
 
 // chunks unpacks the chunks that a query finds. It must select first, vehicle, prefix, topic, partition and data.
-func (s *Store) chunks(ctx context.Context, text string, args []any, more func(first int64) bool, fn func(p *position) error) error {
-	rows, err := s.read.QueryContext(ctx, text, args...)
+func chunks(ctx context.Context, from querier, text string, args []any, more func(first int64) bool, fn func(p *position) error) error {
+	rows, err := from.QueryContext(ctx, text, args...)
 	if err != nil {
 		return fmt.Errorf("reading history: %w", err)
 	}
@@ -220,7 +225,7 @@ func (s *Store) Documents(ctx context.Context, fn func(id string, body []byte) e
 	var body []byte
 	const all = `SELECT c.first, v.name, s.prefix, s.topic, s.partition, c.data FROM chunks c
 		JOIN vehicles v ON v.id = c.vehicle JOIN sources s ON s.id = c.source ORDER BY c.id`
-	return s.chunks(ctx, all, nil, nil, func(p *position) error {
+	return chunks(ctx, s.read, all, nil, nil, func(p *position) error {
 		id := p.id
 		if p.standard {
 			id += "-" + strconv.Itoa(int(p.partition)) + "-" + strconv.FormatInt(p.offset, 10)
