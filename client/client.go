@@ -167,3 +167,6 @@ func (c *Client) unreachable(err error) error {
 	}
 	return &UnreachableError{c.base, err}
 }
+
+// CloseIdle closes connections that wait for another request.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }

@@ -160,7 +160,11 @@ func duration(seconds number) string {
 	if seconds == nil {
 		return "-"
 	}
-	return (time.Duration(*seconds * float64(time.Second))).Round(time.Second).String()
+	d := time.Duration(*seconds * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // moment shows a time of the interface without its fraction when that is zero.
