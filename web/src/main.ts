@@ -1,0 +1,51 @@
+import './style.css';
+import {App} from './app.ts';
+import {ATTRIBUTION} from './map/basemap.ts';
+import {store} from './state.ts';
+import {installTestHook} from './testhook.ts';
+import {card} from './ui/card.ts';
+import {lookSwitch, mapButtons} from './ui/controls.ts';
+import {h, icon} from './ui/dom.ts';
+import {feed} from './ui/feed.ts';
+import {notices} from './ui/notices.ts';
+import {topbar} from './ui/topbar.ts';
+
+const app = new App();
+app.prepare();
+installTestHook(app);
+
+const container = h('div', {class: 'map', id: 'map', role: 'region', 'aria-label': 'Map of the fleet'});
+const sheet = h('button', {type: 'button', class: 'sheet-handle', 'aria-expanded': 'false', 'aria-label': 'Enlarge the panel', click: () => {
+  const large = document.body.classList.toggle('sheet-large');
+  sheet.setAttribute('aria-expanded', String(large));
+  sheet.setAttribute('aria-label', large ? 'Reduce the panel' : 'Enlarge the panel');
+}}, icon('up'));
+const panel = h('aside', {class: 'panel', 'aria-label': 'Details'}, sheet, card(app.actions), feed(app.actions));
+const main = h('main', {class: 'stage'}, container, notices(app.actions), h('div', {class: 'below'}, lookSwitch(app.actions)), mapButtons(app.actions),
+  h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './docs'}, 'API')));
+document.getElementById('app')!.replaceChildren(topbar(app.actions), main, panel);
+store.watch(s => s.selected, selected => document.body.classList.toggle('has-card', selected !== null));
+
+addEventListener('keydown', event => {
+  const target = event.target as HTMLElement;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches('input, textarea, select, [contenteditable]')) return;
+  switch (event.key) {
+    case '/': document.getElementById('search')?.focus(); break;
+    case 'Escape': app.actions.select(null); break;
+    case 'j': app.step(1); break;
+    case 'k': app.step(-1); break;
+    default: return;
+  }
+  event.preventDefault();
+});
+
+function refuse(text: string, detail: string): void {
+  main.append(h('div', {class: 'refusal', role: 'alert'}, h('strong', {}, text), h('p', {}, detail)));
+}
+
+if (!document.createElement('canvas').getContext('webgl2')) {
+  document.body.classList.add('no-webgl');
+  refuse('This browser cannot draw the map.', 'It has no WebGL2, or it is turned off. Vehicles and events can still be asked for through the API.');
+} else {
+  app.start(container).catch((problem: unknown) => refuse('The map could not be started.', problem instanceof Error ? problem.message : String(problem)));
+}

@@ -1,0 +1,94 @@
+import type {Feature, Geometry} from 'geojson';
+import {createStore} from './store.ts';
+
+export type Look = 'auto' | 'points' | 'cells' | 'heat';
+export const LOOKS: readonly Look[] = ['auto', 'points', 'cells', 'heat'];
+
+export interface Coverage {asked: number; answered: number; missing: number[]}
+
+/** The text message before each frame. */
+export interface LiveStatus {
+  type: 'status';
+  time: number;
+  in_view: number;
+  total: number;
+  moving: number;
+  stopped: number;
+  silent: number;
+  partitions: Coverage;
+  look: 'points' | 'cells';
+}
+
+export const EVENT_TYPES = [
+  'enter', 'exit', 'cross', 'dwell', 'stop_started', 'stop_ended', 'trip_started', 'trip_ended', 'gap_started', 'gap_ended',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export interface FleetEvent {
+  id: string;
+  type: EventType;
+  cause?: string;
+  '@timestamp': string;
+  vehicle: string;
+  sequence?: number;
+  location?: [number, number];
+  fence?: {id: string; name?: string; version?: number};
+  stop?: {duration_seconds?: number};
+  trip?: {distance_metres?: number; duration_seconds?: number};
+  gap?: {duration_seconds?: number};
+}
+
+export interface TrackState {
+  vehicle: string;
+  time: string;
+  position: [number, number];
+  speed_mps: number | null;
+  heading_degrees: number | null;
+  status: 'moving' | 'stopped' | 'silent';
+  odometer_metres: number | null;
+  fences: string[];
+  attributes: Record<string, unknown>;
+  last_offset: {topic: string; partition: number; offset: number};
+  node: string;
+}
+
+export interface Trail {
+  vehicle: string;
+  line: [number, number][];
+  times: string[];
+  speeds: (number | null)[];
+}
+
+export interface FenceProperties {name?: string; radius_metres?: number; width_metres?: number; follows?: string; [key: string]: unknown}
+export type Fence = Feature<Geometry, FenceProperties | null> & {id: string; version?: number};
+
+export type Phase = 'connecting' | 'live' | 'lost';
+
+export interface State {
+  phase: Phase;
+  /** When the connection was lost, and is tried again, epoch ms. */
+  lostAt: number;
+  retryAt: number;
+  status: LiveStatus | null;
+  /** The points were cut by the limit. */
+  cut: boolean;
+  look: Look;
+  dark: boolean;
+  selected: string | null;
+  following: boolean;
+  track: TrackState | null;
+  trackProblem: string | null;
+  trail: Trail | null;
+  trackEvents: FleetEvent[];
+  fences: Fence[];
+  events: FleetEvent[];
+  eventsProblem: string | null;
+  groups: ReadonlySet<string>;
+  current: string | null;
+}
+
+export const store = createStore<State>({
+  phase: 'connecting', lostAt: 0, retryAt: 0, status: null, cut: false, look: 'auto', dark: false,
+  selected: null, following: false, track: null, trackProblem: null, trail: null, trackEvents: [],
+  fences: [], events: [], eventsProblem: null, groups: new Set(), current: null,
+});
