@@ -34,7 +34,7 @@ type Client struct {
 
 // New checks the options; it does not reach for the server.
 func New(o Options) (*Client, error) {
-	server := strings.TrimRight(o.Server, "/")
+	server := o.Server
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
 	}
@@ -42,7 +42,7 @@ func New(o Options) (*Client, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("%q is no address of a server: write it as http://127.0.0.1:8080", o.Server)
 	}
-	c := &Client{base: server, token: o.Token, timeout: o.Timeout, http: o.HTTP}
+	c := &Client{base: strings.TrimRight(server, "/"), token: o.Token, timeout: o.Timeout, http: o.HTTP}
 	if c.timeout <= 0 {
 		c.timeout = 30 * time.Second
 	}
