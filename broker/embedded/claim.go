@@ -151,24 +151,15 @@ func (c *claim) Commit(ctx context.Context, records []broker.Record) error {
 		return nil
 	}
 	batches, _, size := c.log.encode(records)
-	state := c.log.parts[place{broker.State, c.p}]
 	err := c.log.await(ctx, &op{
 		size:  size,
-		check: func() error { return c.owns(state) },
+		check: c.lost, // a claim before it in the queue has failed it
 		apply: func(t *txn) error { return applyAll(t, batches, size) },
 	})
 	if err != nil {
 		return c.failing(fmt.Errorf("committing %d records of partition %d: %w", len(records), c.p, err))
 	}
 	return nil
-}
-
-// owns is asked by the writer.
-func (c *claim) owns(state *part) error {
-	if state.owner != c {
-		return broker.ErrFenced
-	}
-	return c.lost()
 }
 
 func (c *claim) committable(r *broker.Record) error {

@@ -111,7 +111,10 @@ func (f *filler) read(s broker.Stream) []broker.Record {
 		fetches, err := r.Poll(f.Context())
 		require.NoError(f, err)
 		require.NoError(f, fetches[0].Err)
-		out = append(out, fetches[0].Records...)
+		for _, rec := range fetches[0].Records {
+			require.EqualValues(f, len(out), rec.Offset, "what failed leaves no hole")
+			out = append(out, rec)
+		}
 		if fetches[0].Next >= fetches[0].End {
 			return out
 		}

@@ -193,3 +193,33 @@ func TestALargeProduceIsSeveralTransactions(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsWrittenButNotPublishedIsNotFetched looks between the writer's commit and its publishing: bbolt shows a
+// transaction to new readers even before it has synced its last page.
+func TestWhatIsWrittenButNotPublishedIsNotFetched(t *testing.T) {
+	l := open(t, options(t.TempDir()))
+	both := func(key, value string) []broker.Record {
+		return []broker.Record{{Stream: broker.Input, Value: []byte(value)}, {Stream: broker.Fences, Key: []byte(key), Value: []byte(value)}}
+	}
+	_, err := l.Produce(t.Context(), both("a", "before"))
+	require.NoError(t, err)
+	batches, _, size := l.encode(both("b", "amid"))
+	in, out, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- l.await(t.Context(), &op{size: size, check: noCheck, apply: func(tx *txn) error {
+			tx.OnCommit(func() { close(in); <-out })
+			return applyAll(tx, batches, size)
+		}})
+	}()
+	<-in
+	for _, at := range []place{{broker.Input, 0}, {broker.Fences, 0}} {
+		blocks, next, err := l.fetch(at, 0, 1, 1<<20)
+		require.NoError(t, err)
+		require.Len(t, blocks, 1, at.String())
+		require.EqualValues(t, 1, next)
+	}
+	close(out)
+	require.NoError(t, <-done)
+	require.Len(t, all(t, l, broker.Input, 0), 2)
+	require.Len(t, all(t, l, broker.Fences, 0), 2)
+}
