@@ -19,9 +19,8 @@ const (
 	headerFullBytes       = "full_bytes"
 )
 
-// pending is what the next commit will write: records whose values lie in one growing buffer.
-//
-// There are two, swapped at each commit: the log may read one's memory until its commit returns.
+// pending is what the next commit will write: records whose values lie in one growing buffer. Nothing is added while a commit is
+// under way, and the memory is used again after it.
 type pending struct {
 	records  []broker.Record
 	headers  []broker.Header
