@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,7 +48,7 @@ func New(o Options) (*Client, error) {
 		c.timeout = 30 * time.Second
 	}
 	if c.http == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert,revive // it is one
+		transport := http.DefaultTransport.(*http.Transport).Clone() // it is one
 		transport.MaxIdleConnsPerHost = 64
 		c.http = &http.Client{Transport: transport}
 	}
@@ -92,7 +93,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of %s: %w", c.base, err)
@@ -122,9 +123,7 @@ func (c *Client) Open(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", c.base, err)
 	}
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -134,7 +133,7 @@ func (c *Client) Open(ctx context.Context, r Request) (*http.Response, error) {
 		return nil, c.unreachable(err)
 	}
 	if resp.StatusCode/100 != 2 {
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // it was only read
 		return nil, readProblem(resp)
 	}
 	return resp, nil

@@ -107,7 +107,7 @@ func (s *stream) once(ctx context.Context) (opened bool, err error) {
 	if err != nil {
 		return false, silenced(ctx, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	in := bufio.NewReaderSize(resp.Body, 64<<10)
 	for {
 		m, err := readMessage(in, func() { watchdog.Reset(s.opts.Silence) })

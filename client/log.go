@@ -80,7 +80,7 @@ func (c *Client) Log(ctx context.Context, q LogQuery, fn func(line []byte) error
 	if err != nil {
 		return end, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	in := bufio.NewReaderSize(resp.Body, 64<<10)
 	for {
 		line, err := in.ReadBytes('\n')

@@ -32,7 +32,6 @@ func coordinate(s string) (string, error) {
 type query struct {
 	values url.Values
 	now    func() time.Time
-	errs   []string
 }
 
 func (a *app) query() *query { return &query{values: url.Values{}, now: a.now} }

@@ -113,7 +113,7 @@ func (a *app) watchCluster(ctx context.Context, every time.Duration, count int) 
 		case err != nil && n == 1:
 			return err
 		case err != nil:
-			fmt.Fprintf(a.err, "%s %v\n", a.now().Format(time.TimeOnly), err)
+			a.say("%s %v\n", a.now().Format(time.TimeOnly), err)
 		default:
 			if err := a.showAgain(raw, state, n > 1); err != nil {
 				return err
@@ -135,11 +135,15 @@ const clearScreen = "\x1b[H\x1b[2J"
 
 func (a *app) showAgain(raw []byte, state *clusterState, again bool) error {
 	if a.output == "table" {
+		before := ""
 		switch {
 		case a.outTerminal:
-			fmt.Fprint(a.out, clearScreen)
+			before = clearScreen
 		case again:
-			fmt.Fprintln(a.out)
+			before = "\n"
+		}
+		if _, err := io.WriteString(a.out, before); err != nil {
+			return err
 		}
 	}
 	return a.show(answer{raw: raw, table: state.write})
@@ -180,8 +184,8 @@ func (s *clusterState) write(w io.Writer) error {
 	errs := []error{head.write(w)}
 	for _, t := range []*table{members, partitions, sinks, moves} {
 		if len(t.rows) > 1 {
-			fmt.Fprintln(w)
-			errs = append(errs, t.write(w))
+			_, err := io.WriteString(w, "\n")
+			errs = append(errs, err, t.write(w))
 		}
 	}
 	return errors.Join(errs...)

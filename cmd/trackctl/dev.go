@@ -31,8 +31,11 @@ func (a *app) devKafka() *cobra.Command {
 			return fmt.Errorf("starting Kafka at %s: %w", addr, err)
 		}
 		defer server.Close()
-		fmt.Fprintf(a.out, "Kafka in memory, for trials: --kafka-brokers %s\nTopic %s has %d partitions. Ctrl-C ends it, and all it held is gone.\n",
+		_, err = fmt.Fprintf(a.out, "Kafka in memory, for trials: --kafka-brokers %s\nTopic %s has %d partitions. Ctrl-C ends it, and all it held is gone.\n",
 			strings.Join(server.Brokers(), ","), topic, partitions)
+		if err != nil {
+			return err
+		}
 		<-cmd.Context().Done()
 		return nil
 	}

@@ -220,11 +220,11 @@ func (a *app) eventsTail() *cobra.Command {
 		err := a.client.Events(cmd.Context(), client.EventsOptions{
 			Query: q.values, After: after, OnCursor: func(c string) { t.cursor = c },
 			OnReconnect: func(err error, wait time.Duration) {
-				fmt.Fprintf(a.err, "connection lost (%v): trying again in %s\n", err, wait.Round(100*time.Millisecond))
+				a.say("connection lost (%v): trying again in %s\n", err, wait.Round(100*time.Millisecond))
 			},
 		}, t.show)
 		if *printCursor && t.cursor != "" {
-			fmt.Fprintf(a.err, "cursor %s\n", t.cursor)
+			a.say("cursor %s\n", t.cursor)
 		}
 		if errIsEnough(err) {
 			return nil

@@ -70,7 +70,7 @@ func (f *feedFlags) open(ctx context.Context, a *app, decoder source.Options) (f
 // sayRetry tells of a failure that is followed by a repeat.
 func (a *app) sayRetry(err error, wait time.Duration) {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	fmt.Fprintf(a.err, "trying again in %s: %s\n", wait.Round(10*time.Millisecond), line)
+	a.say("trying again in %s: %s\n", wait.Round(10*time.Millisecond), line)
 }
 
 // httpFeed posts to the node.

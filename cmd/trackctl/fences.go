@@ -332,7 +332,7 @@ func (a *app) fencesImport() *cobra.Command {
 		if err != nil {
 			return a.importBroke(err)
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // it was only read
 		raw, err := io.ReadAll(resp.Body)
 		if err != nil {
 			return fmt.Errorf("reading the answer: %w", err)

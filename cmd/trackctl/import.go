@@ -57,9 +57,9 @@ func (a *app) listLines(lines []client.LineError, omitted int) {
 			omitted += len(lines) - shownErrors
 			break
 		}
-		fmt.Fprintln(a.err, plain(e.String()))
+		a.say("%s\n", plain(e.String()))
 	}
 	if omitted > 0 {
-		fmt.Fprintf(a.err, "and %d more lines\n", omitted)
+		a.say("and %d more lines\n", omitted)
 	}
 }

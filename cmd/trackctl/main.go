@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"regexp"
@@ -25,7 +24,7 @@ func main() {
 
 // run returns the exit code.
 func run(ctx context.Context, a *app, args []string) int {
-	root := newRoot(a)
+	root := newRoot(a) //nolint:contextcheck // commands have the context that they are run with
 	root.SetArgs(shieldCoordinates(args))
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -37,14 +36,14 @@ func run(ctx context.Context, a *app, args []string) int {
 	usage, bad := errors.AsType[*usageError](err)
 	switch {
 	case bad:
-		fmt.Fprintf(a.err, "trackctl: %v\nRun '%s --help' for its usage.\n", usage, usage.command)
+		a.say("trackctl: %v\nRun '%s --help' for its usage.\n", usage, usage.command)
 		return 2
 	case errors.Is(err, syscall.EPIPE): // the reader has seen enough: trackctl … | head
 		return 0
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(a.err, "trackctl: interrupted")
+		a.say("trackctl: interrupted\n")
 	default:
-		fmt.Fprintf(a.err, "trackctl: %v\n", err)
+		a.say("trackctl: %v\n", err)
 	}
 	return 1
 }

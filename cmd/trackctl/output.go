@@ -45,10 +45,13 @@ func (a *app) show(x answer) error {
 		return err
 	}
 	for _, note := range x.notes {
-		fmt.Fprintln(a.err, note)
+		a.say("%s\n", note)
 	}
 	return nil
 }
+
+// say tells a person something beside the answer.
+func (a *app) say(format string, args ...any) { _, _ = fmt.Fprintf(a.err, format, args...) } // nobody is left to be told
 
 // writeJSON writes a document on one line.
 func writeJSON(w io.Writer, raw json.RawMessage) error {
@@ -80,17 +83,16 @@ func (t *table) write(w io.Writer) error {
 	var lines bytes.Buffer
 	tw := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
 	for i, row := range t.rows {
+		cells := make([]string, len(row))
 		for j, cell := range row {
-			cell = plain(cell)
+			cells[j] = plain(cell)
 			if i == 0 && !t.bare {
-				cell = strings.ToUpper(cell)
+				cells[j] = strings.ToUpper(cell)
 			}
-			if j > 0 {
-				fmt.Fprint(tw, "\t")
-			}
-			fmt.Fprint(tw, cell)
 		}
-		fmt.Fprintln(tw)
+		if _, err := fmt.Fprintln(tw, strings.Join(cells, "\t")); err != nil {
+			return err
+		}
 	}
 	if err := tw.Flush(); err != nil {
 		return err

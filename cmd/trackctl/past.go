@@ -195,13 +195,15 @@ type episodeKind struct {
 
 var (
 	tripEpisodes = episodeKind{
-		"trips", []string{"started", "ended", "duration", "distance", "mean", "max", "from", "to"},
+		"trips",
+		[]string{"started", "ended", "duration", "distance", "mean", "max", "from", "to"},
 		func(e *episode) []string {
 			return []string{e.Start.when(), e.ended(e.End.when()), duration(e.Duration), metres(e.Distance), speed(e.Mean), speed(e.Max), e.Start.where(), e.End.where()}
 		},
 	}
 	stopEpisodes = episodeKind{
-		"stops", []string{"started", "ended", "duration", "position"},
+		"stops",
+		[]string{"started", "ended", "duration", "position"},
 		func(e *episode) []string {
 			return []string{moment(e.Started), e.ended(moment(e.Ended)), duration(e.Duration), place(e.Location)}
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -21,7 +20,6 @@ type fileInput struct {
 type progress struct {
 	pool *mpb.Progress
 	bar  *mpb.Bar
-	note atomic.Pointer[string]
 }
 
 // bytesBar follows a file by its bytes.
@@ -40,18 +38,12 @@ func (a *app) newBar(total int64, head ...decor.Decorator) *progress {
 		return p
 	}
 	p.pool = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(40), mpb.WithRefreshRate(150*time.Millisecond))
-	tail := []decor.Decorator{decor.Any(func(decor.Statistics) string {
-		if note := p.note.Load(); note != nil {
-			return " " + *note
-		}
-		return ""
-	})}
 	if total > 0 {
-		tail = append([]decor.Decorator{decor.Percentage(), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)}, tail...)
-		p.bar = p.pool.New(total, mpb.BarStyle(), mpb.PrependDecorators(head...), mpb.AppendDecorators(tail...))
+		tail := mpb.AppendDecorators(decor.Percentage(), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace))
+		p.bar = p.pool.New(total, mpb.BarStyle(), mpb.PrependDecorators(head...), tail)
 		return p
 	}
-	p.bar = p.pool.New(0, mpb.SpinnerStyle(), mpb.PrependDecorators(head...), mpb.AppendDecorators(tail...))
+	p.bar = p.pool.New(0, mpb.SpinnerStyle(), mpb.PrependDecorators(head...))
 	return p
 }
 
@@ -60,9 +52,6 @@ func (p *progress) add(n int64) {
 		p.bar.IncrInt64(n)
 	}
 }
-
-// say shows a short note behind the bar.
-func (p *progress) say(note string) { p.note.Store(&note) }
 
 // reader counts what is read.
 func (p *progress) reader(in io.Reader) io.Reader { return &countingReader{in, p} }

@@ -68,7 +68,7 @@ func (a *app) replay(ctx context.Context, o playback.Options, out feed) error {
 	err = player.Run(ctx)
 	bar.done(err == nil || ctx.Err() != nil)
 	a.listLines(s.refused, s.omitted)
-	if err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
+	if interrupted := errors.Is(err, context.Canceled) && ctx.Err() != nil; err != nil && !interrupted {
 		return err
 	}
 	err = a.report(&s.tally, begun)

@@ -75,7 +75,7 @@ func (a *app) tracksSend() *cobra.Command {
 			if s.Applied {
 				state = "applied"
 			}
-			_, err := fmt.Fprintf(w, "Message to %s %s: %s\n", plain(args[0]), state, s.logPosition.String())
+			_, err := fmt.Fprintf(w, "Message to %s %s: %s\n", plain(args[0]), state, s.String())
 			return err
 		}})
 	}

@@ -114,7 +114,7 @@ func (s *simulateFlags) network() (*fleet.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // it was only read
 	network, err := fleet.ReadStreets(in)
 	if err != nil {
 		return nil, fmt.Errorf("--streets %s: %w", s.streets, err)
