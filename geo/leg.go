@@ -1,0 +1,46 @@
+package geo
+
+import "math"
+
+// Leg is the way of a vehicle between two fixes: how long it is, and, when somebody asks, in which direction it arrives. It
+// costs little more than Distance alone, and says exactly what Distance and FinalBearing say.
+type Leg struct {
+	Metres float64
+
+	from, to                       Point
+	back                           vector // the chord from the end to the start, metres
+	sinLat, cosLat, sinLon, cosLon float64
+}
+
+// NewLeg measures the geodesic from a to b.
+func NewLeg(a, b Point) Leg {
+	l := Leg{from: a, to: b}
+	l.sinLat, l.cosLat = math.Sincos(b.Lat * radian)
+	l.sinLon, l.cosLon = math.Sincos(b.Lon * radian)
+	n := equatorialRadius / math.Sqrt(1-eccentricity2*l.sinLat*l.sinLat)
+	end := vector{n * l.cosLat * l.cosLon, n * l.cosLat * l.sinLon, n * (1 - eccentricity2) * l.sinLat}
+	l.back = toVector(a).sub(end)
+	if c := l.back.length(); c <= shortChord {
+		l.Metres = arcOf(c)
+	} else {
+		l.Metres = inverse(a, b).metres
+	}
+	return l
+}
+
+// Arrival is FinalBearing: degrees clockwise from north, 0 ≤ h < 360.
+func (l *Leg) Arrival() float64 {
+	if l.from == l.to {
+		return 0
+	}
+	if l.back.dot(l.back) > shortChord*shortChord {
+		return FinalBearing(l.from, l.to)
+	}
+	east := l.back.y*l.cosLon - l.back.x*l.sinLon
+	north := l.back.z*l.cosLat - l.sinLat*(l.back.x*l.cosLon+l.back.y*l.sinLon)
+	h := normalBearing(math.Atan2(east, north)) + 180
+	if h >= 360 {
+		h -= 360
+	}
+	return h
+}
