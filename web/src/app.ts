@@ -1,5 +1,5 @@
 import {formatHash, parseHash} from './hash.ts';
-import {latitude, longitude} from './mercator.ts';
+import {latitude, longitude, mercatorX, mercatorY} from './mercator.ts';
 import {loadBasemap} from './map/basemap.ts';
 import {drawnGeometry} from './map/fences.ts';
 import {LIGHT, DARK} from './map/palette.ts';
@@ -15,9 +15,18 @@ import type {Frame} from './wire/frame.ts';
 import {LiveConnection} from './wire/live.ts';
 
 const MOST_EVENTS = 500;
-const NEW_YORK: [number, number] = [-73.935, 40.735];
+/** What is shown first: west, south, east, north. */
+const NEW_YORK = [-74.06, 40.56, -73.74, 40.9] as const;
 const LIT_WITHIN_MS = 30_000;
 const reduced = matchMedia('(prefers-reduced-motion: reduce)');
+
+/** The centre and zoom that show New York in a window of any size. */
+function firstView({clientWidth, clientHeight}: HTMLElement): {centre: [number, number]; zoom: number} {
+  const [west, south, east, north] = NEW_YORK;
+  const width = mercatorX(east) - mercatorX(west), height = mercatorY(south) - mercatorY(north);
+  const zoom = Math.log2(Math.min(clientWidth / width, clientHeight / height) / 512);
+  return {centre: [(west + east) / 2, (south + north) / 2], zoom: Math.max(8, zoom)};
+}
 
 /** Wires the parts together: what comes from the node goes to the store and the stage, what the user does to both. */
 export class App {
@@ -55,10 +64,9 @@ export class App {
     const foreign = config.map_style_url || undefined;
     const link = parseHash(location.hash), {dark} = store.get();
     const style = foreign ?? ownStyle(await loadBasemap(), dark ? DARK : LIGHT);
-    const narrow = container.clientWidth < 720;
     this.stage = new Stage({
       container, style, own: foreign === undefined, dark, still: reduced.matches,
-      centre: link.lon === undefined ? NEW_YORK : [link.lon, link.lat!], zoom: link.zoom ?? (narrow ? 9.4 : 10.6),
+      ...(link.lon === undefined ? firstView(container) : {centre: [link.lon, link.lat!], zoom: link.zoom!}),
     });
     reduced.addEventListener('change', () => this.stage?.setStill(reduced.matches));
     this.bind(container, this.stage);
@@ -147,6 +155,7 @@ export class App {
     store.set({look});
     this.writeHash();
     this.tellView();
+    if (look === 'heat' || look === 'points') this.stage?.redrawPoints(look === 'heat');
   }
 
   private setDark(dark: boolean, keep: boolean): void {

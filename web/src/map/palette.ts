@@ -14,12 +14,12 @@ export interface Palette {
 
 export const LIGHT: Palette = {
   water: '#d3e0e8', region: '#eceae4', land: '#f8f6f1', shore: '#c3cbd0', airport: '#e3e4e8', runway: '#c4c8d0',
-  label: '#56626d', labelHalo: '#f8f6f1', waterLabel: '#4c6b80',
-  vehicle: {moving: '#1463d2', stopped: '#d4730a', silent: '#75808c'},
+  label: '#56626d', labelHalo: '#f8f6f1', waterLabel: '#435f74',
+  vehicle: {moving: '#1463d2', stopped: '#c86a08', silent: '#75808c'},
   outline: '#ffffff',
-  fence: '#6a54c8', lit: '#c2257a', trail: '#1463d2',
+  fence: '#6a54c8', lit: '#4a30b8', trail: '#1463d2',
   ramp: ['#bcd9f2', '#3d8bd0', '#0c3f78'],
-  cellText: ['#0b1d2e', '#ffffff'],
+  cellText: ['#020508', '#ffffff'],
 };
 
 export const DARK: Palette = {
@@ -27,9 +27,9 @@ export const DARK: Palette = {
   label: '#93a3b1', labelHalo: '#121a21', waterLabel: '#6f8ca3',
   vehicle: {moving: '#4fb0ff', stopped: '#ffb347', silent: '#8794a1'},
   outline: '#0b1116',
-  fence: '#a797ff', lit: '#ff7ab8', trail: '#4fb0ff',
+  fence: '#8f7ff0', lit: '#c9beff', trail: '#4fb0ff',
   ramp: ['#1d3f5e', '#2f7fbd', '#9bd6ff'],
-  cellText: ['#07121c', '#f1f7fc'],
+  cellText: ['#020508', '#ffffff'],
 };
 
 export type RGB = [number, number, number];

@@ -37,8 +37,8 @@ export class Stage {
   readonly fleet = new Fleet();
   cells: Cell[] = [];
   drawn: Drawn = 'points';
-  private readonly points: PointsLayer;
-  private readonly heat: HeatLayer;
+  private points: PointsLayer;
+  private heat: HeatLayer;
   private readonly gl: WebGL2RenderingContext;
   private readonly paint: CanvasRenderingContext2D;
   private readonly grid = new PickGrid();
@@ -68,6 +68,8 @@ export class Stage {
     this.gl = gl;
     this.points = new PointsLayer(gl);
     this.heat = new HeatLayer(gl);
+    moving.addEventListener('webglcontextlost', event => event.preventDefault());
+    moving.addEventListener('webglcontextrestored', () => this.restore());
     this.map.on('move', () => this.moved());
     this.map.on('resize', () => this.resize());
     if (!options.own) this.map.on('style.load', () => addFenceLayers(this.map, this.palette));
@@ -121,6 +123,19 @@ export class Stage {
     this.invalidate();
   }
 
+  /** Changes between the two drawings of what is there, before the node's next frame. */
+  redrawPoints(heat: boolean): void {
+    if (this.drawn !== 'cells') this.showPoints(heat);
+  }
+
+  /** The browser took the graphics away, as after a sleep, and gave them back empty. */
+  private restore(): void {
+    this.points = new PointsLayer(this.gl);
+    this.heat = new HeatLayer(this.gl);
+    this.resize();
+    if (this.drawn !== 'cells') this.showPoints(this.drawn === 'heat');
+  }
+
   showCells(frame: CellsFrame): void {
     this.drawn = 'cells';
     this.cells = cellsOf(frame);
@@ -165,7 +180,7 @@ export class Stage {
 
   setDark(dark: boolean): void {
     this.palette = dark ? DARK : LIGHT;
-    if (this.map.isStyleLoaded()) recolour(this.map, this.palette);
+    if (this.map.getSource('fences')) recolour(this.map, this.palette);
     else this.map.once('load', () => recolour(this.map, this.palette));
     this.invalidate();
   }

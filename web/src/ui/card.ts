@@ -53,6 +53,7 @@ function spark(trail: Trail): HTMLElement | undefined {
   const first = known[0], last = known[known.length - 1];
   if (!first || !last || known.length < 3 || last[0] <= first[0]) return undefined;
   const top = Math.max(...known.map(p => p[1])), scale = Math.max(5, top);
+  if (top < 0.5) return undefined;
   const points = known.map(([t, mps]) => `${(((t - first[0]) / (last[0] - first[0])) * 300).toFixed(1)},${(39 - (mps / scale) * 36).toFixed(1)}`).join(' ');
   return h('figure', {class: 'spark'},
     svg('svg', {viewBox: '0 0 300 40', preserveAspectRatio: 'none', 'aria-hidden': 'true'},

@@ -7,8 +7,8 @@ export class ApiError extends Error {
   }
 }
 
-const BASE = new URL('.', location.href);
-export const at = (path: string) => new URL(path, BASE);
+/** An address beside the page's own. */
+export const at = (path: string) => new URL(path, new URL('.', location.href));
 
 async function getJSON<T>(path: string, signal?: AbortSignal): Promise<T> {
   const answer = await fetch(at(path), {headers: {Accept: 'application/json'}, signal: signal ?? AbortSignal.timeout(10_000)});

@@ -1,0 +1,21 @@
+import {describe, expect, it} from 'vitest';
+import {formatHash, parseHash} from './hash.ts';
+
+describe('the address', () => {
+  it('holds view, look and selection, and gives them back', () => {
+    const link = {zoom: 12.25, lat: 40.75, lon: -73.98, look: 'cells' as const, vehicle: 'bus/7 &?#ü'};
+    expect(parseHash(formatHash(link))).toEqual(link);
+  });
+
+  it('leaves out what is as usual', () => {
+    expect(formatHash({look: 'auto'})).toBe('');
+  });
+
+  it.each(['', '#', '#map=', '#map=1/2', '#map=a/b/c', '#map=5/91/0', '#map=5/0/181', '#map=1/2/3/4', '#look=3d', '#vehicle='])('of %s has nothing', hash => {
+    expect(parseHash(hash)).toEqual({});
+  });
+
+  it('is kept within what can be shown', () => {
+    expect(parseHash('#map=99/40/-73').zoom).toBe(22);
+  });
+});
