@@ -241,7 +241,7 @@ func (a *app) requeue(ctx context.Context, letters []*client.Record) error {
 	bar := a.countBar("requeueing", int64(len(letters)))
 	sent, refused := 0, []error(nil)
 	for _, rec := range letters {
-		why, err := requeueOne(ctx, producer, rec)
+		why, err := a.requeueOne(ctx, producer, rec)
 		if err != nil {
 			bar.done(false)
 			return fmt.Errorf("after %d of %d were sent again: %s: %w", sent, len(letters), letterName(rec), err)
@@ -265,9 +265,13 @@ func (a *app) requeue(ctx context.Context, letters []*client.Record) error {
 	return errors.Join(append(refused, err)...)
 }
 
-func requeueOne(ctx context.Context, producer *client.Producer, rec *client.Record) (why string, err error) {
-	if rec.Headers["sink"] != "" {
+func (a *app) requeueOne(ctx context.Context, producer *client.Producer, letter *client.Record) (why string, err error) {
+	if letter.Headers["sink"] != "" {
 		return "it is a document that a sink refused, no record of the input", nil
+	}
+	rec, err := a.original(ctx, letter)
+	if err != nil {
+		return "", err
 	}
 	if rec.Headers["full_bytes"] != "" {
 		return "only its first bytes were kept", nil
@@ -294,6 +298,28 @@ func requeueOne(ctx context.Context, producer *client.Producer, rec *client.Reco
 		return "the node found no record in it", nil
 	}
 	return "", nil
+}
+
+// original is the record that a letter was made of, which names its format and has all its bytes; the letter itself when the
+// log no longer holds that.
+func (a *app) original(ctx context.Context, letter *client.Record) (*client.Record, error) {
+	topic := letter.Headers["source_topic"]
+	partition, offset, err := parseLetter(letter.Headers["source_partition"] + "/" + letter.Headers["source_offset"])
+	if topic == "" || err != nil || letter.Headers["content-type"] != "" {
+		return letter, nil
+	}
+	found := letter
+	_, err = a.client.Log(ctx, client.LogQuery{Topic: topic, Partition: partition, From: offset, Limit: 1}, func(line []byte) error {
+		rec, err := readRecord(line)
+		if err == nil && rec.Offset == offset {
+			found = rec
+		}
+		return err
+	})
+	if isGone(err) {
+		return letter, nil
+	}
+	return found, err
 }
 
 // requeueType is the content type to send a stored record with. Columns that its own header line had named come first.

@@ -115,7 +115,8 @@ func TestDeadListAndShow(t *testing.T) {
 
 func TestDeadRequeueSendsTheBytes(t *testing.T) {
 	t.Parallel()
-	node := deadNode(t).on("POST /api/v1/positions", ok(`{"stored":1,"errors":[]}`))
+	node := deadNode(t).on("POST /api/v1/positions", ok(`{"stored":1,"errors":[]}`)).
+		on("GET /api/v1/log/positions", problem(410, `{"title":"Gone","status":410,"earliest":50,"end":60}`))
 	got := call(t, node.URL, "", "dead", "requeue", "0/7")
 	require.Equal(t, outcome{0, "1 dead letters sent again; 0 refused\n", ""}, got)
 	require.JSONEq(t, `{"vehicle":"v1"}`, node.last(t).body)
@@ -123,6 +124,18 @@ func TestDeadRequeueSendsTheBytes(t *testing.T) {
 	got = call(t, node.URL, "", "dead", "requeue", "--reason", "future")
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.err, "0/7 was refused again: unparsable")
+}
+
+func TestRequeueKnowsTheFormatFromTheSource(t *testing.T) {
+	t.Parallel()
+	node := deadNode(t).on("POST /api/v1/positions", ok(`{"stored":1,"errors":[]}`)).on("GET /api/v1/log/positions", reply{
+		200, "application/x-ndjson",
+		`{"topic":"positions","partition":0,"offset":41,"key":"v1","value_base64":"djEsMSwy","headers":{"content-type":"text/csv; columns=\"vehicle,lon,lat\""},"timestamp":""}` + "\n" + `{"next":42,"end":60}` + "\n",
+	})
+	got := call(t, node.URL, "", "dead", "requeue", "0/7")
+	require.Equal(t, 0, got.code, got.err)
+	require.Equal(t, "vehicle,lon,lat\nv1,1,2", node.last(t).body)
+	require.Equal(t, "text/csv; header=present", node.last(t).header.Get("Content-Type"))
 }
 
 func TestRequeueGivesColumnsTheirNamesBack(t *testing.T) {
