@@ -88,7 +88,7 @@ func epoch(b []byte) (int64, bool) {
 		return min(n, maxTime), true
 	}
 	x, ok := parseFloat(b)
-	if !ok {
+	if !ok || math.Abs(x) >= 1<<63 { // no count of milliseconds
 		return 0, false
 	}
 	if x < secondsBelow {

@@ -180,23 +180,3 @@ func FuzzDecode(f *testing.F) {
 		require.True(t, len(fix.Attributes) == 0 || json.Valid(fix.Attributes), "%q", fix.Attributes)
 	})
 }
-
-func BenchmarkDecode(b *testing.B) {
-	for format, value := range map[string]string{
-		"json": `{"vehicle":"taxi-000001","time":1767600000000,"longitude":-73.980123,"latitude":40.750321,"speed":14.2,"heading":91.5}`,
-		"taxi": "17,2013-07-01 12:00:00,-73.968073,40.765454",
-		"csv":  "taxi-000001,1767600000000,-73.980123,40.750321,14.2,91.5",
-	} {
-		b.Run(format, func(b *testing.B) {
-			d := decoder(b, source.Options{Format: format})
-			rec := &broker.Record{Value: []byte(value)}
-			var fix track.Fix
-			b.ReportAllocs()
-			for b.Loop() {
-				if r := d.Decode(rec, now, &fix); r != nil {
-					b.Fatal(r)
-				}
-			}
-		})
-	}
-}

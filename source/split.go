@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"strings"
 )
 
 // MaxLineBytes bounds one record of an ingest body. A longer line is reported and passed over.
@@ -27,26 +25,25 @@ type Line struct {
 
 // Split cuts a body into records and calls fn with each. It stops with fn's error; its own says that the body cannot be read on.
 //
-// JSON is an object, an array of them, or one after another; GeoJSON a Feature, a FeatureCollection, or one after another; CSV has
-// a line each, of which the first names the columns with the parameter header=present.
+// JSON is an object, an array of them, or one after another; GeoJSON a Feature, a FeatureCollection, or one after another. In CSV the
+// first line names the columns with the parameter header=present, and without the parameter when it has the default names.
 func Split(contentType string, body io.Reader, fn func(Line) error) error {
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return fmt.Errorf("%w (%w)", ErrMediaType, err)
+	m, ok := parseType(contentType)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w (%.100q)", ErrMediaType, contentType)
+	case m.format == protobufFormat:
+		return splitWhole(typeProtobuf, body, fn)
+	case m.format == csvFormat || m.format == taxiFormat:
+		return splitCSV(m, body, fn)
+	case m.format == geojsonFormat && m.lines:
+		return splitLines(typeGeoJSON, 0, body, fn)
+	case m.format == geojsonFormat:
+		return splitJSON(typeGeoJSON, "features", body, fn)
+	case m.lines:
+		return splitLines(typeJSON, 0, body, fn)
 	}
-	switch media {
-	case "application/json":
-		return splitJSON("application/json", "", body, fn)
-	case "application/geo+json":
-		return splitJSON("application/geo+json", "features", body, fn)
-	case "application/x-ndjson", "application/ndjson":
-		return splitLines("application/json", 0, body, fn)
-	case "text/csv":
-		return splitCSVBody(params, body, fn)
-	case "application/x-protobuf", "application/protobuf":
-		return splitWhole("application/x-protobuf", body, fn)
-	}
-	return ErrMediaType
+	return splitJSON(typeJSON, "", body, fn)
 }
 
 // splitWhole takes the body as one record.
@@ -106,32 +103,6 @@ func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
 			return bytes.TrimRight(line, "\r\n"), tooLong, err
 		}
 	}
-}
-
-func splitCSVBody(params map[string]string, body io.Reader, fn func(Line) error) error {
-	if params["layout"] != "" {
-		return splitLines(mime.FormatMediaType("text/csv", map[string]string{"layout": params["layout"]}), 0, body, fn)
-	}
-	if params["header"] != "present" {
-		return splitLines("text/csv", 0, body, fn)
-	}
-	r := bufio.NewReaderSize(body, 64<<10)
-	header, tooLong, err := readLine(r)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("reading the header line: %w", err)
-	}
-	columns, splitErr := splitCSV(header)
-	if tooLong || splitErr != nil {
-		return errors.New("the first line does not name the columns")
-	}
-	for i := range columns {
-		columns[i] = strings.ReplaceAll(strings.TrimSpace(columns[i]), ",", "_")
-	}
-	stored := mime.FormatMediaType("text/csv", map[string]string{"columns": strings.Join(columns, ",")})
-	if stored == "" {
-		return errors.New("the first line names columns with characters that a header cannot carry: use ASCII names")
-	}
-	return splitLines(stored, 1, r, fn)
 }
 
 // splitJSON takes the objects of a body: one, several one after another, or the elements of an array; collection is the
