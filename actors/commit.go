@@ -96,6 +96,7 @@ func (p *partition) afterCommit(m *committed) {
 	p.host.metrics.commits.Observe(m.took.Seconds())
 	p.tally.flush(p.host.metrics, now.UnixMilli())
 	p.pending.reset()
+	p.committed = p.at.input
 	p.resolve()
 	p.report(now)
 	p.phase = free
@@ -112,5 +113,5 @@ func (p *partition) resumePosition(r *restored) {
 		p.at.producers[pr.GetId()] = producer{sequence: pr.GetSequence(), seenAt: pr.GetSeenMs()}
 	}
 	p.clock = clock{event: cp.GetEventClockMs(), base: cp.GetEventClockMs(), wall: cp.GetWallClockMs()}
-	p.keys = r.keys
+	p.committed, p.keys = p.at.input, r.keys
 }

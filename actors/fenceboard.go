@@ -158,7 +158,7 @@ func (b *FenceBoard) publish(set *fence.Set, next int64) {
 	b.news.announce()
 }
 
-// parse turns records into changes. What is no fence (somebody else wrote to the topic) counts as a deletion of its id.
+// parse turns records into changes. What is no fence (somebody else wrote to the topic) changes nothing.
 func (b *FenceBoard) parse(records []broker.Record) []fence.Change {
 	changes := make([]fence.Change, 0, len(records))
 	for i := range records {

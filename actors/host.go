@@ -56,6 +56,7 @@ func NewHost(opts Options, partitioner broker.Partitioner) (*Host, error) {
 	h.pump = newPump(reader, opts.System, opts.Logger)
 	h.work.Go(func() { h.pump.run(h.ctx) })
 	h.work.Go(h.ticks)
+	h.work.Go(h.tellProgress)
 	return h, nil
 }
 

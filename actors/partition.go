@@ -51,16 +51,17 @@ type partition struct {
 	current *batch
 	feed    *feed
 
-	table   *table
-	env     track.Env
-	out     track.Output
-	saved   track.Track // a track as it was before the message that it handles
-	shots   track.Snapshots
-	at      position
-	keys    map[string]int64 // idempotency keys applied → when, UTC ms
-	fixes   slab[fixMessage]
-	pending pending
-	tally   *tally
+	table     *table
+	env       track.Env
+	out       track.Output
+	saved     track.Track // a track as it was before the message that it handles
+	shots     track.Snapshots
+	at        position
+	committed int64            // at.input as of the last commit
+	keys      map[string]int64 // idempotency keys applied → when, UTC ms
+	fixes     slab[fixMessage]
+	pending   pending
+	tally     *tally
 
 	clock     clock
 	published time.Time

@@ -17,6 +17,7 @@ const (
 	headerSourcePartition = "source_partition"
 	headerSourceOffset    = "source_offset"
 	headerFullBytes       = "full_bytes"
+	headerContentType     = "content-type"
 )
 
 // pending is what the next commit will write: records whose values lie in one growing buffer. Nothing is added while a commit is
@@ -127,6 +128,10 @@ func (p *pending) deadHeaders(l broker.Layout, reason, detail string, partition 
 func (p *pending) dead(rec *broker.Record, l broker.Layout, reason, detail string) {
 	p.deadHeaders(l, reason, detail, rec.Partition, rec.Offset)
 	headers := deadHeaderCount
+	if contentType, ok := rec.Header(headerContentType); ok { // what it needs to be read again
+		p.header(headerContentType, contentType)
+		headers++
+	}
 	value := rec.Value
 	if len(value)+len(rec.Key)+recordOverhead > l.MaxRecordBytes {
 		p.headerInt(headerFullBytes, int64(len(value)))

@@ -37,8 +37,8 @@ func (p *partition) publish() {
 	for i, e := range p.table.unseen {
 		e.published = true
 		p.table.unseen[i] = nil
-		if e.track.Forgotten() {
-			continue
+		if _, seen := e.track.Position(); !seen || e.track.Forgotten() {
+			continue // gone, or so far only with fixes in the reorder window
 		}
 		view := &track.View{}
 		e.track.View(view)
@@ -59,6 +59,7 @@ type PartitionStatus struct {
 	State        string // claiming, recovering, running, stopped
 	Term         uint64
 	InputOffset  int64 // the next to handle
+	Committed    int64 // the next to handle, as of the last commit
 	InputEnd     int64 // after the last known
 	EventClock   int64 // UTC ms; 0: no fix yet
 	FenceVersion int64
@@ -70,7 +71,7 @@ type PartitionStatus struct {
 // report refreshes the status that other goroutines see.
 func (p *partition) report(time.Time) {
 	p.view.Store(&PartitionStatus{
-		Partition: p.id, State: "running", Term: p.claim.Term(), InputOffset: p.at.input, InputEnd: p.at.inputEnd,
+		Partition: p.id, State: "running", Term: p.claim.Term(), InputOffset: p.at.input, Committed: p.committed, InputEnd: p.at.inputEnd,
 		EventClock: p.clock.event, FenceVersion: p.env.Fences.Version(), Tracks: len(p.table.byVehicle),
 	})
 	p.host.observeLag(p.id, max(0, p.at.inputEnd-p.at.input))

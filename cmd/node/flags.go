@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -29,7 +30,7 @@ func flagGroups(o *node.Options) []group {
 		groups = append(groups, group{title, f})
 	}
 	add("Addresses", func(f *pflag.FlagSet) {
-		f.StringVar(&o.HTTPAddr, "http-addr", o.HTTPAddr, "where HTTP, the map and gRPC listen")
+		f.StringVar(&o.HTTPAddr, "http-addr", o.HTTPAddr, "where HTTP and the map listen")
 		f.StringVar(&o.NodeName, "node-name", o.NodeName, "this node's name (default: MESOS_TASK_ID, else the host's name)")
 		f.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long a clean stop may take")
 	})
@@ -124,6 +125,7 @@ func parse(args, environ []string) (node.Options, []group, error) {
 	}
 	help := all.BoolP("help", "h", false, "show this help")
 	version := all.Bool("version", false, "show the version")
+	fromMarathon(&o, environ)
 	errs := fromEnvironment(all, environ)
 	errs = append(errs, fromArguments(all, args)...)
 	switch {
@@ -138,6 +140,22 @@ func parse(args, environ []string) (node.Options, []group, error) {
 	return o, groups, errors.Join(errs...)
 }
 
+// fromMarathon takes the address that Marathon gave the task.
+func fromMarathon(o *node.Options, environ []string) {
+	host, port := "0.0.0.0", ""
+	for _, kv := range environ {
+		switch name, value, _ := strings.Cut(kv, "="); name {
+		case "HOST":
+			host = value
+		case "PORT_HTTP":
+			port = value
+		}
+	}
+	if port != "" {
+		o.HTTPAddr = net.JoinHostPort(host, port)
+	}
+}
+
 // fromEnvironment reads TRACKMESH_LIKE_THIS for --like-this.
 func fromEnvironment(all *pflag.FlagSet, environ []string) (errs []error) {
 	for _, kv := range environ {
@@ -148,7 +166,9 @@ func fromEnvironment(all *pflag.FlagSet, environ []string) (errs []error) {
 		}
 		flag := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
 		if all.Lookup(flag) == nil {
-			errs = append(errs, fmt.Errorf("%s: there is no flag --%s", name, flag))
+			if !orchestrated(rest) {
+				errs = append(errs, fmt.Errorf("%s: there is no flag --%s", name, flag))
+			}
 			continue
 		}
 		if err := all.Set(flag, value); err != nil {
@@ -156,6 +176,12 @@ func fromEnvironment(all *pflag.FlagSet, environ []string) (errs []error) {
 		}
 	}
 	return errs
+}
+
+// orchestrated reports whether an orchestrator makes such a variable for a service that is named trackmesh, as Kubernetes and
+// Docker links do; it says nothing to us.
+func orchestrated(rest string) bool {
+	return rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_")
 }
 
 // fromArguments parses flag by flag, so that one bad flag does not hide the next.

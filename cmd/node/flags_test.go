@@ -22,13 +22,23 @@ func TestDefaultsAreAWholeSystem(t *testing.T) {
 func TestArgumentsWinOverTheEnvironment(t *testing.T) {
 	t.Parallel()
 	o, _, err := parse([]string{"--commit-interval", "50ms", "--reject-null-island=off", "--kafka-brokers=a:1,b:2"},
-		[]string{"TRACKMESH_COMMIT_INTERVAL=1s", "TRACKMESH_RETENTION_BYTES=1.5GiB", "HOME=/x"})
+		[]string{"TRACKMESH_COMMIT_INTERVAL=1s", "TRACKMESH_RETENTION_BYTES=1.5GiB", "HOME=/x", "TRACKMESH_PORT=tcp://10.0.0.1:80", "TRACKMESH_SERVICE_HOST=10.0.0.1"})
 	require.NoError(t, err)
 	require.Equal(t, 50*time.Millisecond, o.CommitInterval)
 	require.False(t, o.RejectNullIsland)
 	require.EqualValues(t, 3<<29, o.RetentionBytes)
 	require.Equal(t, []string{"a:1", "b:2"}, o.KafkaBrokers)
 	require.False(t, o.DemoOn(), "the demo is off beside a Kafka")
+}
+
+func TestMarathonSaysWhereToListen(t *testing.T) {
+	t.Parallel()
+	o, _, err := parse([]string{"--insecure-no-auth"}, []string{"HOST=10.0.0.7", "PORT_HTTP=31005"})
+	require.NoError(t, err)
+	require.Equal(t, "10.0.0.7:31005", o.HTTPAddr)
+	o, _, err = parse([]string{"--http-addr=127.0.0.1:1"}, []string{"HOST=10.0.0.7", "PORT_HTTP=31005"})
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:1", o.HTTPAddr)
 }
 
 func TestAllBadFlagsAreReportedAtOnce(t *testing.T) {
