@@ -40,7 +40,7 @@ void main() {
   float h = texture(u_heat, v_at).r;
   float part = 1.0 - exp(-h);
   vec3 c = part < 0.5 ? mix(u_ramp[0], u_ramp[1], part * 2.0) : mix(u_ramp[1], u_ramp[2], part * 2.0 - 1.0);
-  float alpha = smoothstep(0.02, 0.35, part) * 0.85;
+  float alpha = smoothstep(0.01, 0.2, part) * 0.85;
   colour = vec4(c * alpha, alpha);
 }`;
 
@@ -95,8 +95,8 @@ export class HeatLayer {
     gl.bindVertexArray(this.array);
     gl.uniform2f(gl.getUniformLocation(this.splat, 'u_centre'), view.x - this.origin[0]!, view.y - this.origin[1]!);
     gl.uniform2f(gl.getUniformLocation(this.splat, 'u_scale'), (2 * view.world) / view.width, (-2 * view.world) / view.height);
-    gl.uniform1f(gl.getUniformLocation(this.splat, 'u_size'), 32 * ratio);
-    gl.uniform1f(gl.getUniformLocation(this.splat, 'u_weight'), this.floats ? 0.35 : 0.12);
+    gl.uniform1f(gl.getUniformLocation(this.splat, 'u_size'), 28 * ratio);
+    gl.uniform1f(gl.getUniformLocation(this.splat, 'u_weight'), this.floats ? 0.14 : 0.06);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE);
     gl.drawArrays(gl.POINTS, 0, this.count);

@@ -61,20 +61,22 @@ function coverage(view: View, geometry: Geometry): number {
   return east > west ? ((east - west) * (south - north)) / (view.width * view.height) : 0;
 }
 
-/** A fence that an event has just hit: filled when it is small, so that a borough does not colour the whole map. */
+/** A fence that an event has just hit: the larger it is on the screen the fainter, so that a borough does not light up the whole map. */
 export function drawLit(paint: CanvasRenderingContext2D, view: View, geometry: Geometry, palette: Palette): void {
   paint.beginPath();
   for (const line of lines(geometry)) trace(paint, view, line);
   paint.lineJoin = 'round';
   paint.strokeStyle = palette.lit;
   paint.fillStyle = palette.lit;
-  if (geometry.type === 'Polygon' || geometry.type === 'MultiPolygon') {
-    paint.globalAlpha = 0.22 * Math.max(0, 1 - coverage(view, geometry) / 0.12);
-    if (paint.globalAlpha > 0.01) paint.fill('evenodd');
+  const strength = Math.max(0, 1 - coverage(view, geometry) / 0.12);
+  if (strength > 0 && (geometry.type === 'Polygon' || geometry.type === 'MultiPolygon')) {
+    paint.globalAlpha = 0.25 * strength;
+    paint.fill('evenodd');
   }
-  paint.globalAlpha = 1;
-  paint.lineWidth = 2;
+  paint.globalAlpha = 0.5 + 0.5 * strength;
+  paint.lineWidth = 1.4 + strength;
   paint.stroke();
+  paint.globalAlpha = 1;
 }
 
 /** The way that a vehicle took, up to where it is drawn: fading towards the past. */

@@ -16,7 +16,7 @@ import type {Fence} from '../state.ts';
 
 export type Drawn = 'points' | 'cells' | 'heat';
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
-const LIT_MS = 3000;
+const LIT_MS = 3000, LONGEST_LOAD_MS = 8000;
 
 export interface StageOptions {
   container: HTMLElement;
@@ -45,6 +45,8 @@ export class Stage {
   private gridAt = -Infinity;
   private palette: Palette;
   private flatDirty = true;
+  /** The base map is there: until then its loading has the machine to itself, frames are drawn as they come. */
+  private ready = false;
   private pending = 0;
   private readonly lit = new Map<string, {geometry: Geometry; until: number}>();
   private trail: {vehicle: string; line: Position[]} | undefined;
@@ -72,6 +74,8 @@ export class Stage {
     moving.addEventListener('webglcontextrestored', () => this.restore());
     this.map.on('move', () => this.moved());
     this.map.on('resize', () => this.resize());
+    this.map.once('load', () => this.begin());
+    setTimeout(() => this.begin(), LONGEST_LOAD_MS);
     if (!options.own) this.map.on('style.load', () => addFenceLayers(this.map, this.palette));
     this.resize();
   }
@@ -82,6 +86,11 @@ export class Stage {
     canvas.setAttribute('aria-hidden', 'true');
     this.map.getCanvasContainer().append(canvas);
     return canvas;
+  }
+
+  private begin(): void {
+    this.ready = true;
+    this.schedule();
   }
 
   /** Calls back after every drawing. */
@@ -210,15 +219,15 @@ export class Stage {
     this.flatDirty = false;
     this.drawVehicles(view, now);
     for (const tell of this.watchers) tell();
-    if (this.drawn === 'points' && this.fleet.movesAt(now)) this.schedule();
+    if (this.ready && this.drawn === 'points' && this.fleet.movesAt(now)) this.schedule();
   }
 
   private drawFlat(view: View, now: number): void {
     const {paint, palette} = this;
     paint.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     paint.clearRect(0, 0, view.width, view.height);
-    if (this.drawn === 'cells') drawCells(paint, this.cells, view, palette, FONT);
     for (const {geometry} of this.lit.values()) drawLit(paint, view, geometry, palette);
+    if (this.drawn === 'cells') drawCells(paint, this.cells, view, palette, FONT);
     if (this.options.own && this.drawn !== 'cells') drawLabels(paint, view, palette, FONT);
     if (!this.trail) return;
     const row = this.drawn === 'points' ? this.fleet.rowOf(this.trail.vehicle) : undefined;
