@@ -3,142 +3,212 @@ package track_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"runtime"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/track"
 )
 
-// drivers move east at 15 m/s, one fix each in turn.
-type drivers struct {
-	tracks []*track.Track
-	fixes  []track.Fix
+const benchStart = 1_700_000_000_000 // UTC ms
+
+// driver moves one vehicle at 10 m/s, a fix every two seconds, turning now and then.
+type driver struct {
+	fix     track.Fix
+	bearing float64
 }
 
-func newDrivers(n int) *drivers {
-	d := &drivers{}
-	nan := math.NaN()
-	for i := range n {
-		v := fmt.Sprintf("v%06d", i)
-		d.tracks = append(d.tracks, track.New(v))
-		d.fixes = append(d.fixes, track.Fix{
-			Vehicle: v, Time: start, Position: geo.Point{Lon: -74.2 + float64(i%100)*0.004, Lat: 40.5 + float64(i/100%100)*0.004},
-			SpeedMPS: nan, HeadingDegrees: nan, AccuracyMetres: nan, AltitudeMetres: nan,
-		})
+func newDriver(r *rand.Rand, i int, centre geo.Point, spreadMetres float64) *driver {
+	at := geo.Destination(centre, r.Float64()*360, math.Sqrt(r.Float64())*spreadMetres)
+	return &driver{bearing: r.Float64() * 360, fix: track.Fix{
+		Vehicle: fmt.Sprintf("taxi-%06d", i), Time: benchStart, Position: at,
+		SpeedMPS: math.NaN(), HeadingDegrees: math.NaN(), AccuracyMetres: 5, AltitudeMetres: math.NaN(), RecordTime: benchStart,
+	}}
+}
+
+// next is a cheap flat step: the benchmark is of the track, not of the driver.
+func (d *driver) next(n int64) *track.Fix {
+	const degree = 111_195.0
+	if n%64 == 0 {
+		d.bearing += 70
 	}
-	return d
+	sin, cos := math.Sincos(d.bearing * math.Pi / 180)
+	d.fix.Time += 2000
+	d.fix.RecordTime += 2000
+	d.fix.Offset = n
+	d.fix.Position.Lat += 20 * cos / degree
+	d.fix.Position.Lon += 20 * sin / (degree * 0.757)
+	return &d.fix
 }
 
-func (d *drivers) next(i int) (*track.Track, *track.Fix) {
-	k := i % len(d.tracks)
-	f := &d.fixes[k]
-	f.Time += 2000
-	f.Offset++
-	f.Position.Lon += 0.00035
-	if f.Offset%500 == 0 {
-		f.Position.Lon -= 0.1749
-		f.Time += 400_000
-	}
-	return d.tracks[k], f
-}
+var newYork = geo.Point{Lon: -73.97, Lat: 40.76}
 
-func BenchmarkStep(b *testing.B) {
-	for name, set := range map[string]*fence.Set{"no fences": fence.NewSet(), "1000 polygons of 64 vertices": polygons(b, 1000, 64)} {
-		b.Run(name, func(b *testing.B) {
-			d := newDrivers(10_000)
-			settings := track.DefaultSettings()
-			env := &track.Env{Settings: &settings, Fences: set}
-			var out track.Output
-			clock := int64(0)
-			i := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				t, fix := d.next(i)
-				env.ClockBefore = clock
-				clock = max(clock, fix.Time)
-				env.EventClock = clock
-				t.Observe(env, fix, &out)
-				if i++; i%1000 == 0 {
-					out.Reset()
-				}
-			}
-			b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "fixes/s")
-		})
-	}
-}
-
-func polygons(b *testing.B, n, vertices int) *fence.Set {
-	b.Helper()
-	var changes []fence.Change
-	for i := range n {
-		id := fmt.Sprintf("f%04d", i)
-		lon, lat := -74.2+float64(i%32)*0.0125, 40.5+float64(i/32)*0.0125
+func polygons(tb testing.TB, n, vertices int, spreadMetres, radiusMetres float64) *fence.Set {
+	tb.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	changes := make([]fence.Change, n)
+	for i := range changes {
+		centre := geo.Destination(newYork, r.Float64()*360, math.Sqrt(r.Float64())*spreadMetres)
 		ring := ""
-		for k := range vertices + 1 {
-			a := 2 * math.Pi * float64(k%vertices) / float64(vertices)
-			ring += fmt.Sprintf("[%.6f,%.6f],", lon+0.005*math.Cos(a), lat+0.004*math.Sin(a))
+		for v := range vertices + 1 {
+			angle := float64(v%vertices) * 360 / float64(vertices)
+			p := geo.Destination(centre, angle, radiusMetres*(0.8+0.2*math.Cos(5*angle*math.Pi/180)))
+			if v > 0 {
+				ring += ","
+			}
+			ring += fmt.Sprintf("[%.7f,%.7f]", p.Lon, p.Lat)
 		}
-		f, err := fence.Parse(id, []byte(`{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[`+ring[:len(ring)-1]+`]]},"properties":{}}`), int64(i))
-		if err != nil {
-			b.Fatal(err)
-		}
-		changes = append(changes, fence.Change{ID: id, Fence: f, Version: int64(i)})
+		id := fmt.Sprintf("fence-%05d", i)
+		f, err := fence.Parse(id, fmt.Appendf(nil, `{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[%s]]}}`, ring), int64(i))
+		require.NoError(tb, err)
+		changes[i] = fence.Change{ID: id, Fence: f, Version: int64(i)}
 	}
 	return fence.NewSet().Apply(changes)
 }
 
-func BenchmarkSnapshot(b *testing.B) {
-	d := newDrivers(1)
+// BenchmarkStep is one fix through a track, as a partition gives it: noted for undoing, observed, asked for its next timer.
+func BenchmarkStep(b *testing.B) {
+	for _, c := range []struct {
+		name             string
+		vehicles, fences int
+	}{{"1 vehicle, no fences", 1, 0}, {"10k vehicles, no fences", 10_000, 0}, {"10k vehicles, 1000 polygons of 64 vertices", 10_000, 1000}} {
+		b.Run(c.name, func(b *testing.B) {
+			settings := track.DefaultSettings()
+			env := track.Env{Settings: &settings, Fences: polygons(b, c.fences, 64, 15_000, 400)}
+			r := rand.New(rand.NewPCG(3, 4))
+			drivers, tracks := make([]*driver, c.vehicles), make([]*track.Track, c.vehicles)
+			for i := range drivers {
+				drivers[i] = newDriver(r, i, newYork, 15_000)
+				tracks[i] = track.New(drivers[i].fix.Vehicle)
+			}
+			var out track.Output
+			var saved track.Track
+			n, events := 0, 0
+			step := func() {
+				i := n % c.vehicles
+				fix := drivers[i].next(int64(n / c.vehicles))
+				env.ClockBefore, env.EventClock = max(env.EventClock, fix.Time), max(env.EventClock, fix.Time)
+				tracks[i].CopyTo(&saved)
+				tracks[i].Observe(&env, fix, &out)
+				tracks[i].Due(&env)
+				if n++; n%256 == 0 {
+					events += len(out.Events)
+					out.Reset()
+				}
+			}
+			for range 300 * c.vehicles { // the paths are full
+				step()
+			}
+			events = 0
+			b.ReportAllocs()
+			before := n
+			for b.Loop() {
+				step()
+			}
+			b.ReportMetric(float64(n-before)/b.Elapsed().Seconds(), "fixes/s")
+			b.ReportMetric(float64(events)/float64(n-before), "events/fix")
+		})
+	}
+}
+
+// driven is a track in the middle of a trip: it parked, left, and drives, within two fences.
+func driven(tb testing.TB) (*track.Track, *track.Env) {
+	tb.Helper()
 	settings := track.DefaultSettings()
-	env := &track.Env{Settings: &settings, Fences: polygons(b, 1000, 64)}
-	var out track.Output
-	for i := range 40 {
-		t, fix := d.next(i)
+	env := &track.Env{Settings: &settings, Fences: polygons(tb, 2, 64, 1, 30_000)}
+	t, out := track.New("taxi-0001"), track.Output{}
+	d := newDriver(rand.New(rand.NewPCG(3, 4)), 1, newYork, 10)
+	d.fix.Attributes = []byte(`{"passengerCount":2,"medallion":"5C30"}`)
+	parked := d.fix
+	for n := range int64(200) {
+		fix := &parked
+		if n < 50 {
+			parked.Time += 2000
+			d.fix.Time = parked.Time
+		} else {
+			fix = d.next(n)
+		}
 		env.ClockBefore, env.EventClock = env.EventClock, fix.Time
 		t.Observe(env, fix, &out)
 	}
+	require.NotEmpty(tb, out.Events)
+	return t, env
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	t, _ := driven(b)
+	snapshot := t.AppendSnapshot(nil)
 	b.Run("encode", func(b *testing.B) {
 		var shots track.Snapshots
 		var buf []byte
 		b.ReportAllocs()
 		for b.Loop() {
-			buf = shots.Append(buf[:0], d.tracks[0])
+			buf = shots.Append(buf[:0], t)
 		}
 		b.ReportMetric(float64(len(buf)), "B/snapshot")
 	})
 	b.Run("decode", func(b *testing.B) {
-		buf := d.tracks[0].AppendSnapshot(nil)
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := track.Restore("v", buf); err != nil {
+			if _, err := track.Restore("taxi-0001", snapshot); err != nil {
 				b.Fatal(err)
 			}
-		}
-	})
-	b.Run("copy", func(b *testing.B) {
-		var saved track.Track
-		b.ReportAllocs()
-		for b.Loop() {
-			d.tracks[0].CopyTo(&saved)
 		}
 	})
 }
 
 func BenchmarkAppendDocument(b *testing.B) {
-	d := newDrivers(1)
-	settings := track.DefaultSettings()
-	env := &track.Env{Settings: &settings, Fences: fence.NewSet()}
+	t, env := driven(b)
 	var out track.Output
-	for i := range 2 {
-		out.Reset()
-		t, fix := d.next(i)
-		env.ClockBefore, env.EventClock = env.EventClock, fix.Time
-		t.Observe(env, fix, &out)
+	fix := track.Fix{
+		Vehicle: "taxi-0001", Time: env.EventClock + 2000, Position: newYork, SpeedMPS: 11.2, HeadingDegrees: math.NaN(), AccuracyMetres: 5,
+		AltitudeMetres: math.NaN(), Attributes: []byte(`{"passengerCount":2,"medallion":"5C30"}`), RecordTime: env.EventClock + 2100,
 	}
+	env.ClockBefore, env.EventClock = env.EventClock, fix.Time
+	t.Observe(env, &fix, &out)
+	require.Len(b, out.Documents, 1)
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = track.AppendDocument(buf[:0], &out.Documents[0], "positions", 3)
 	}
+	b.SetBytes(int64(len(buf)))
+}
+
+// BenchmarkMemory is what a live track takes: 20 fixes of path, attributes, two fences.
+func BenchmarkMemory(b *testing.B) {
+	settings := track.DefaultSettings()
+	env := track.Env{Settings: &settings, Fences: polygons(b, 2, 16, 1, 30_000)}
+	r := rand.New(rand.NewPCG(3, 4))
+	var out track.Output
+	const vehicles = 20_000
+	for b.Loop() {
+		before := heapBytes()
+		tracks := make([]*track.Track, vehicles)
+		for i := range tracks {
+			d := newDriver(r, i, newYork, 5_000)
+			tracks[i] = track.New(d.fix.Vehicle)
+			for n := range int64(20) {
+				fix := d.next(n)
+				fix.Attributes = fmt.Appendf(fix.Attributes[:0], `{"passengerCount":%d,"medallion":"5C30"}`, n%5)
+				env.EventClock, env.ClockBefore = fix.Time, fix.Time
+				tracks[i].Observe(&env, fix, &out)
+			}
+			out.Reset()
+		}
+		b.ReportMetric(float64(heapBytes()-before)/vehicles, "B/track")
+		runtime.KeepAlive(tracks)
+	}
+}
+
+func heapBytes() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -11,7 +11,7 @@ import "math"
 //
 // They fire in order of due time, then in this order, then by fence id.
 type timer struct {
-	due   int64
+	at    int64 // UTC ms
 	kind  timerKind
 	visit int // index, for schedule and dwell
 }
@@ -28,16 +28,9 @@ const (
 // fires is the first moment of the track's clock at which the timer fires.
 func (t timer) fires() int64 {
 	if t.kind >= gapTimer {
-		return t.due + 1
+		return t.at + 1
 	}
-	return t.due
-}
-
-func (t *Track) gapAfter(env *Env) int64 {
-	if t.own != nil && t.own.gapAfter > 0 {
-		return t.own.gapAfter
-	}
-	return env.Settings.GapAfter.Milliseconds()
+	return t.at
 }
 
 // next is the track's earliest timer.
@@ -45,57 +38,83 @@ func (t *Track) next(env *Env) (timer, bool) {
 	if !t.has || t.forgotten {
 		return timer{}, false
 	}
-	first := timer{due: t.time + env.Settings.ForgetAfter.Milliseconds(), kind: forgetTimer}
+	first := timer{at: t.time + env.Settings.ForgetAfter.Milliseconds(), kind: forgetTimer}
 	if !t.silent {
-		if due := t.time + t.gapAfter(env); due <= first.due {
-			first = timer{due: due, kind: gapTimer}
-		}
+		first.sooner(t.time+t.gapAfter(env), gapTimer, 0)
 	}
 	for i := range t.visits {
-		v := &t.visits[i]
-		if due := v.dwellDue; due != 0 && (due < first.due || due == first.due && first.kind > dwellTimer) {
-			first = timer{due: due, kind: dwellTimer, visit: i}
+		if due := t.visits[i].dwellDue; due != 0 {
+			first.sooner(due, dwellTimer, i)
 		}
-		if due := v.changes; due != 0 && (due < first.due || due == first.due && first.kind > scheduleTimer) {
-			first = timer{due: due, kind: scheduleTimer, visit: i}
+		if due := t.visits[i].changes; due != 0 {
+			first.sooner(due, scheduleTimer, i)
 		}
 	}
 	return first, true
 }
 
+// sooner makes the timer another one, if that comes before it. Of visits the first by id is asked first.
+func (t *timer) sooner(at int64, kind timerKind, visit int) {
+	if at < t.at || at == t.at && kind < t.kind {
+		*t = timer{at: at, kind: kind, visit: visit}
+	}
+}
+
 // fire fires what is due on the track's clock.
 func (t *Track) fire(env *Env, clock int64, out *Output) {
 	for {
-		timer, ok := t.next(env)
-		if !ok || timer.fires() > clock {
+		due, ok := t.next(env)
+		if !ok || due.fires() > clock {
 			return
 		}
 		from := len(out.Events)
-		switch timer.kind {
+		switch due.kind {
 		case scheduleTimer:
-			t.changeOver(env, timer, out)
+			t.changeOver(env, due, out)
 		case dwellTimer:
-			t.dwell(env, timer, out)
+			t.dwell(env, due, out)
 		case gapTimer:
-			t.startGap(timer, out)
+			t.startGap(due.at, out)
 		case forgetTimer:
-			t.leaveAll(env, timer.due, CauseClock, out)
+			t.leaveAll(env, due.at, CauseClock, out)
 			t.forgotten = true
 		}
 		t.number(out, from)
 	}
 }
 
+// rise makes a forgotten track that something comes for a new one: nothing of the old one stays but fixes that wait.
+func (t *Track) rise() bool {
+	if !t.forgotten {
+		return false
+	}
+	waiting, bytes := []held(nil), 0
+	if t.rare != nil {
+		waiting, bytes = t.rare.held, t.rare.heldBytes
+	}
+	*t = Track{vehicle: t.vehicle}
+	if len(waiting) > 0 {
+		t.rare = &rare{held: waiting, heldBytes: bytes}
+	}
+	return true
+}
+
 // advance does what an event clock shows: held fixes whose time has come, and timers, in order.
 func (t *Track) advance(env *Env, eventClock int64, out *Output) {
 	window := env.Settings.ReorderWindow.Milliseconds()
-	for len(t.held) > 0 && t.held[0].fix.Time+window <= eventClock {
-		released := max(t.held[0].arrived, t.held[0].fix.Time)
-		t.fire(env, t.clockAt(released), out)
+	for {
+		h, ok := t.oldestHeld()
+		if !ok || h.fix.Time+window > eventClock {
+			break
+		}
+		t.fire(env, t.clockAt(max(h.arrived, h.fix.Time)), out)
 		t.releaseOldest(env, out)
 	}
 	if t.has {
 		t.fire(env, t.clockAt(eventClock-window), out)
+	}
+	if _, waiting := t.oldestHeld(); waiting {
+		t.rise() // what waits belongs to the next life
 	}
 }
 
@@ -113,11 +132,11 @@ func (t *Track) Tick(env *Env, out *Output) { t.advance(env, env.EventClock, out
 // Due is the lowest event clock at which Tick would do something; ok is false when it never would.
 func (t *Track) Due(env *Env) (eventClock int64, ok bool) {
 	window := env.Settings.ReorderWindow.Milliseconds()
-	if timer, has := t.next(env); has {
-		eventClock, ok = timer.fires()-t.time+t.arrived+window, true
+	if due, has := t.next(env); has {
+		eventClock, ok = due.fires()-t.time+t.arrived+window, true
 	}
-	if len(t.held) > 0 {
-		if at := t.held[0].fix.Time + window; !ok || at < eventClock {
+	if h, waiting := t.oldestHeld(); waiting {
+		if at := h.fix.Time + window; !ok || at < eventClock {
 			eventClock, ok = at, true
 		}
 	}

@@ -8,6 +8,11 @@ import (
 
 // FencesChanged judges the track against edited fences: changed are new or have another version, removed are gone. Every
 // visit of a fence that the set does not have at its version is judged too, so that nothing is missed after a recovery.
+//
+//	visit ── gone, or outside by more than the margin, or closed now: exit ──> outside
+//	visit ── still inside ──> the same visit, of the new version; a shorter dwell time may make dwell due now
+//	outside ── inside now: enter ──> visit
+//
 // Events are dated at the track's own clock.
 func (t *Track) FencesChanged(env *Env, changed, removed []*fence.Fence, out *Output) {
 	t.advance(env, env.EventClock, out)
@@ -16,23 +21,30 @@ func (t *Track) FencesChanged(env *Env, changed, removed []*fence.Fence, out *Ou
 	}
 	clock := t.clockAt(env.EventClock - env.Settings.ReorderWindow.Milliseconds())
 	from := len(out.Events)
-	t.visits = slices.DeleteFunc(t.visits, func(v visit) bool { return !t.rejudge(env, &v, removed, clock, out) })
+	kept := t.visits[:0]
 	for i := range t.visits {
-		t.renew(env, &t.visits[i], clock, out)
-	}
-	for _, f := range changed {
-		i, visiting := t.findVisit(f.ID)
-		if visiting || !f.Contains(t.pos) {
-			continue
+		if v := &t.visits[i]; t.rejudge(env, v, removed, clock, out) {
+			kept = append(kept, *v)
 		}
-		v := visit{id: f.ID, fence: f, version: f.Version, entered: clock, open: f.Open(clock)}
-		v.plan(clock)
-		t.visits = slices.Insert(t.visits, i, v)
-		if v.open && f.Emits&fence.MaskEnter != 0 {
-			t.stillEvent(Enter, CauseFenceChanged, clock, v.ref(f), out)
+	}
+	clear(t.visits[len(kept):])
+	t.visits = kept
+	for _, f := range changed {
+		if i, visiting := t.findVisit(f.ID); !visiting && len(t.visits) < maxVisits && f.Contains(t.pos) {
+			t.findInside(f, i, clock, out)
 		}
 	}
 	t.number(out, from)
+}
+
+// findInside starts a visit of an edited fence that came to be where the vehicle is.
+func (t *Track) findInside(f *fence.Fence, at int, clock int64, out *Output) {
+	v := visitOf(f, clock, f.Open(clock))
+	v.plan(clock)
+	t.visits = slices.Insert(t.visits, at, v)
+	if v.open && v.emits.Has(fence.MaskEnter) {
+		t.stillEvent(Enter, CauseFenceChanged, clock, v.ref(), out)
+	}
 }
 
 // rejudge reports whether a visit goes on, and makes the exit when it does not.
@@ -42,17 +54,18 @@ func (t *Track) rejudge(env *Env, v *visit, removed []*fence.Fence, clock int64,
 		return true
 	}
 	if there && t.staysIn(env, v, now) && (now.Open(clock) || !v.open) {
+		t.renew(v, now, clock, out)
 		return true
 	}
-	ref := FenceRef{ID: v.id, Version: v.version}
-	emits := fence.MaskAll
 	if there {
-		ref.Name, ref.Version, emits = now.Name, now.Version, now.Emits
-	} else if i := slices.IndexFunc(removed, func(f *fence.Fence) bool { return f.ID == v.id }); i >= 0 {
-		ref.Name, emits = removed[i].Name, removed[i].Emits
+		v.fence, v.version, v.emits = now, now.Version, now.Emits
+	} else if v.fence == nil {
+		if i := slices.IndexFunc(removed, func(f *fence.Fence) bool { return f.ID == v.id }); i >= 0 {
+			v.fence, v.emits = removed[i], removed[i].Emits
+		}
 	}
-	if v.open && emits&fence.MaskExit != 0 {
-		t.stillEvent(Exit, CauseFenceChanged, clock, ref, out)
+	if v.open && v.emits.Has(fence.MaskExit) {
+		t.stillEvent(Exit, CauseFenceChanged, clock, v.ref(), out)
 	}
 	return false
 }
@@ -61,20 +74,16 @@ func (t *Track) staysIn(env *Env, v *visit, f *fence.Fence) bool {
 	if f.Contains(t.pos) {
 		return true
 	}
-	return v.open && !f.OutsideBy(t.pos, t.margin(env, f, float64(t.accuracy)))
+	return v.open && !f.OutsideBy(t.pos, margin(env, f, float64(t.accuracy)))
 }
 
 // renew brings a visit that goes on to the fence's present version: the visit and what it has dwelt stay.
-func (t *Track) renew(env *Env, v *visit, clock int64, out *Output) {
-	f, there := env.Fences.Get(v.id)
-	if !there || f.Version == v.version {
-		return
-	}
-	v.fence, v.version = f, f.Version
+func (t *Track) renew(v *visit, f *fence.Fence, clock int64, out *Output) {
+	v.fence, v.version, v.emits, v.name = f, f.Version, f.Emits, ""
 	if !v.open && f.Open(clock) {
 		v.open, v.dwelt, v.entered = true, false, clock
-		if f.Emits&fence.MaskEnter != 0 {
-			t.stillEvent(Enter, CauseFenceChanged, clock, v.ref(f), out)
+		if f.Emits.Has(fence.MaskEnter) {
+			t.stillEvent(Enter, CauseFenceChanged, clock, v.ref(), out)
 		}
 	}
 	v.plan(clock)

@@ -11,39 +11,51 @@ import "github.com/trackmesh/trackmesh/geo"
 //	│ no pending  │ ─────────────────> │ pending jump │ ──────────────────────────────────────────────> no pending
 //	└─────────────┘                    └──────────────┘ ──┐ neither: it replaces the pending one
 //	                                          ▲───────────┘
-func (t *Track) accept(env *Env, h held, out *Output) Outcome {
-	h.distance = 0
-	if t.has {
-		h.distance = geo.Distance(t.pos, h.fix.Position)
-	}
-	if !t.has || t.reachable(env, h.fix.Time-t.time, h.distance) {
-		t.pending = nil
-		t.apply(env, h, false, out)
+//
+// An unconfirmed jump changes nothing but the event clock.
+func (t *Track) accept(env *Env, fix *Fix, arrived int64, out *Output) Outcome {
+	if !t.has {
+		s := firstStep(fix)
+		t.apply(env, &s, arrived, out)
 		return Accepted
 	}
-	if p := t.pending; p != nil {
-		if leg := geo.Distance(p.fix.Position, h.fix.Position); t.reachable(env, h.fix.Time-p.fix.Time, leg) {
-			t.pending = nil
-			t.apply(env, *p, true, out)
-			h.distance = leg
-			t.apply(env, h, false, out)
-			return Accepted
-		}
+	leg := geo.NewLeg(t.pos, fix.Position)
+	if t.reachable(env, fix.Time-t.time, leg.Metres) {
+		t.setJump(held{})
+		s := t.step(env, fix, leg)
+		t.apply(env, &s, arrived, out)
+		return Accepted
 	}
-	t.unapplied(env, h.fix, FlagJump, out)
-	h.fix = h.fix.clone()
-	t.pending = &h
+	if p := t.jump(); p.fix != nil && t.reachable(env, fix.Time-p.fix.Time, geo.Distance(p.fix.Position, fix.Position)) {
+		t.setJump(held{})
+		leap := t.leapStep(p.fix)
+		t.apply(env, &leap, p.arrived, out)
+		s := t.step(env, fix, geo.NewLeg(t.pos, fix.Position))
+		t.apply(env, &s, arrived, out)
+		return Accepted
+	}
+	t.unapplied(env, fix, FlagJump, out)
+	kept := *fix
+	kept.Attributes = nil // its document is out, and when it is applied the next fix's are newer
+	t.setJump(held{fix: &kept, arrived: arrived})
 	return Jump
 }
 
-// reachable reports whether a vehicle can go so far in a time (ms).
-func (t *Track) reachable(env *Env, elapsed int64, metres float64) bool {
-	return elapsed > 0 && metres <= t.jumpSpeed(env)*float64(elapsed)/1000
+// jump is the pending one; without a fix when there is none.
+func (t *Track) jump() held {
+	if t.rare == nil {
+		return held{}
+	}
+	return t.rare.jump
 }
 
-// clone copies a fix for keeping.
-func (f *Fix) clone() *Fix {
-	c := *f
-	c.Attributes = append([]byte(nil), f.Attributes...)
-	return &c
+func (t *Track) setJump(h held) {
+	if h.fix != nil || t.rare != nil {
+		t.few().jump = h
+	}
+}
+
+// reachable reports whether a vehicle can go so many metres in so many milliseconds.
+func (t *Track) reachable(env *Env, elapsed int64, metres float64) bool {
+	return elapsed > 0 && metres <= t.jumpSpeed(env)*float64(elapsed)/1000
 }

@@ -3,6 +3,8 @@ package track
 import (
 	"cmp"
 	"slices"
+
+	"github.com/trackmesh/trackmesh/fence"
 )
 
 // Output collects what tracks put out. One is used for many tracks and inputs: what it holds is valid until Reset.
@@ -75,4 +77,32 @@ func (s *slab[T]) put(v T) *T {
 	p := &s.chunks[chunk][at]
 	*p = v
 	return p
+}
+
+// fixEvent appends an event caused by the step's fix, dated and placed there, with both fixes as evidence.
+func (t *Track) fixEvent(kind EventType, s *step, out *Output) *Event {
+	out.Events = append(out.Events, Event{
+		Type: kind, Cause: CauseFix, Time: s.fix.Time, Vehicle: t.vehicle, Location: s.fix.Position, SourceOffset: s.fix.Offset,
+		After: out.evidence.put(Evidence{Time: s.fix.Time, Location: s.fix.Position, Offset: s.fix.Offset}),
+	})
+	e := &out.Events[len(out.Events)-1]
+	if !s.first {
+		e.Before = out.evidence.put(t.newest())
+	}
+	return e
+}
+
+// fenceEvent is a fixEvent about a fence.
+func (t *Track) fenceEvent(kind EventType, s *step, f *fence.Fence, out *Output) *Event {
+	e := t.fixEvent(kind, s, out)
+	e.Fence = out.fences.put(FenceRef{ID: f.ID, Name: f.Name, Version: f.Version})
+	return e
+}
+
+// stillEvent appends an event about a fence that no fix caused: at the newest fix's place, with it as evidence.
+func (t *Track) stillEvent(kind EventType, cause Cause, at int64, ref FenceRef, out *Output) {
+	out.Events = append(out.Events, Event{
+		Type: kind, Cause: cause, Time: at, Vehicle: t.vehicle, Location: t.pos, SourceOffset: -1,
+		Before: out.evidence.put(t.newest()), Fence: out.fences.put(ref),
+	})
 }

@@ -34,8 +34,9 @@ type Env struct {
 	// A track behaves as if it had been ticked at ClockBefore, so it does not matter how records were batched. UTC ms.
 	EventClock, ClockBefore int64
 
-	inside, passed []*fence.Fence // scratch
-	left           []string       // scratch: fences that the present step left
+	// Scratch, of the present step: the fences that its fix is inside, those that it passed, entered and left.
+	inside, passed, entered []*fence.Fence
+	left                    []string
 }
 
 // Outcome is what became of a fix.
@@ -54,41 +55,45 @@ func (o Outcome) String() string {
 	return [...]string{"accepted", "duplicate", "late", "jump", "held"}[o]
 }
 
-// maxHeld bounds the fixes that a track holds in its reorder window.
-const maxHeld = 512
-
 // overrides are a track's own settings; zero means the node's.
 type overrides struct {
 	stopRadiusMetres    float64
 	stopAfter, gapAfter int64 // ms
 	jumpSpeedMPS        float64
-	pathFixes           int
+	pathFixes           int32
 }
 
 func (t *Track) stopRadius(env *Env) float64 {
-	if t.own != nil && t.own.stopRadiusMetres > 0 {
-		return t.own.stopRadiusMetres
+	if t.rare != nil && t.rare.own.stopRadiusMetres > 0 {
+		return t.rare.own.stopRadiusMetres
 	}
 	return env.Settings.StopRadiusMetres
 }
 
 func (t *Track) stopAfter(env *Env) int64 {
-	if t.own != nil && t.own.stopAfter > 0 {
-		return t.own.stopAfter
+	if t.rare != nil && t.rare.own.stopAfter > 0 {
+		return t.rare.own.stopAfter
 	}
 	return env.Settings.StopAfter.Milliseconds()
 }
 
+func (t *Track) gapAfter(env *Env) int64 {
+	if t.rare != nil && t.rare.own.gapAfter > 0 {
+		return t.rare.own.gapAfter
+	}
+	return env.Settings.GapAfter.Milliseconds()
+}
+
 func (t *Track) jumpSpeed(env *Env) float64 {
-	if t.own != nil && t.own.jumpSpeedMPS > 0 {
-		return t.own.jumpSpeedMPS
+	if t.rare != nil && t.rare.own.jumpSpeedMPS > 0 {
+		return t.rare.own.jumpSpeedMPS
 	}
 	return env.Settings.JumpSpeedMPS
 }
 
 func (t *Track) pathFixes(env *Env) int {
-	if t.own != nil && t.own.pathFixes > 0 {
-		return t.own.pathFixes
+	if t.rare != nil && t.rare.own.pathFixes > 0 {
+		return int(t.rare.own.pathFixes)
 	}
-	return env.Settings.PathFixes
+	return min(env.Settings.PathFixes, maxPathFixes)
 }

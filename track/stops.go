@@ -6,138 +6,138 @@ import (
 	"github.com/trackmesh/trackmesh/geo"
 )
 
-// Stops and trips:
+// Stops:
 //
 //	          all fixes within the radius of the candidate's
-//	          first fix, for stop_after: stop_started, trip_ended
+//	          first fix, for stop_after: stop_started
 //	  moving ───────────────────────────────────────────────────> stopped ──┐ one fix outside: strayed
 //	    ▲  │ a fix outside: it is the new candidate                  │  ▲   │ back inside: not strayed
 //	    └──┘                                                         │  └───┘
 //	    ▲        two fixes in a row outside the stop's radius:       │
-//	    └─────────────── stop_ended, trip_started ───────────────────┘
+//	    └────────────────────── stop_ended ──────────────────────────┘
 //
-// A stop is dated at its candidate's first fix, its end and the next trip at the first of the two fixes outside.
+// A stop is dated at its candidate's first fix, its end at the first of the two fixes outside. Each start of a stop ends
+// the trip, each end starts the next (trips.go).
 
-// candidate is where a stop may have begun.
-type candidate struct {
-	time     int64
-	pos      geo.Point
-	offset   int64
-	n        int32   // fixes
-	dLon     float64 // sums of their differences from pos, degrees
-	dLat     float64
-	distance float64 // of the trip, up to the candidate's first fix
-	maxSpeed float64
+// halt is where the vehicle may have stopped (the candidate), and once it is stopped, where it did.
+type halt struct {
+	since    int64     // time of its first fix, UTC ms
+	first    geo.Point // the candidate's first fix
+	offset   int64     // of that fix
+	sumLon   float64   // of the differences of its fixes from the first, degrees
+	sumLat   float64
+	fixes    int32
+	maxSpeed float32 // of the trip up to the first fix, m/s
+	metres   float64 // of the trip up to the first fix
+
+	// While strayed: the newest fix within the radius, and the metres from it to the one outside.
+	inside Evidence
+	leg    float64
 }
 
-// stop is the present one.
-type stop struct {
-	started int64
-	place   geo.Point // the mean of the fixes that made it
-	inside  Evidence  // the newest fix within its radius
-	strayed Evidence  // the first fix outside, while strayed
-	leg     float64   // metres from inside to strayed
-}
-
-// trip is the present one, since its start fix.
-type trip struct {
-	start    int64
-	from     geo.Point
-	distance float64
-	maxSpeed float64
-}
-
-// follow takes the step through the stops and trips, and the odometer with it.
+// follow takes the step through the stops, and the odometer and the trip with it.
 func (t *Track) follow(env *Env, s *step, out *Output) {
 	if t.stopped {
 		t.rest(env, s, out)
 		return
 	}
-	t.odometer += s.distance
+	t.odometer += s.leg.Metres
 	t.travel(s)
 	t.mayStop(env, s, out)
 }
 
-// travel adds a step to the trip.
-func (t *Track) travel(s *step) {
-	t.trip.distance += s.distance
-	if !s.leap && !s.first && s.speed > t.trip.maxSpeed {
-		t.trip.maxSpeed = s.speed
-	}
-}
-
 // mayStop adds the fix to the candidate, or makes it a new one.
 func (t *Track) mayStop(env *Env, s *step, out *Output) {
-	c := &t.candidate
-	if c.n == 0 || !within(c.pos, s.fix.Position, t.stopRadius(env)) {
-		*c = candidate{
-			time: s.fix.Time, pos: s.fix.Position, offset: s.fix.Offset, n: 1, distance: t.trip.distance, maxSpeed: t.trip.maxSpeed,
+	h := &t.halt
+	if h.fixes == 0 || !t.nearHalt(env, s) {
+		*h = halt{
+			since: s.fix.Time, first: s.fix.Position, offset: s.fix.Offset, fixes: 1,
+			metres: t.trip.metres, maxSpeed: t.trip.maxSpeed,
 		}
 		return
 	}
-	c.n++
-	c.dLon += geo.NormalizeLon(s.fix.Position.Lon - c.pos.Lon)
-	c.dLat += s.fix.Position.Lat - c.pos.Lat
-	if s.fix.Time-c.time >= t.stopAfter(env) {
+	h.add(s.fix.Position)
+	if s.fix.Time-h.since >= t.stopAfter(env) {
 		t.startStop(s, out)
 	}
 }
 
+// nearHalt reports whether the fix is within the radius of the candidate's first fix.
+func (t *Track) nearHalt(env *Env, s *step) bool {
+	if t.halt.since == t.time && !s.leap && !s.first { // which is the newest one: most often, on the way
+		return s.leg.Metres <= t.stopRadius(env)
+	}
+	return within(t.halt.first, s.fix.Position, t.stopRadius(env))
+}
+
+// polar is the latitude beyond which means of longitudes say little.
+const polar = 89
+
+// add takes a fix into the mean.
+func (h *halt) add(p geo.Point) {
+	if math.Abs(p.Lat) > polar { // the mean wanders along geodesics
+		next := geo.Along(h.place(), p, 1/float64(h.fixes+1))
+		h.fixes++
+		h.sumLon = geo.NormalizeLon(next.Lon-h.first.Lon) * float64(h.fixes)
+		h.sumLat = (next.Lat - h.first.Lat) * float64(h.fixes)
+		return
+	}
+	h.fixes++
+	h.sumLon += geo.NormalizeLon(p.Lon - h.first.Lon)
+	h.sumLat += p.Lat - h.first.Lat
+}
+
+// place is the mean of the fixes.
+func (h *halt) place() geo.Point {
+	n := float64(max(1, h.fixes))
+	return geo.Point{Lon: geo.NormalizeLon(h.first.Lon + h.sumLon/n), Lat: h.first.Lat + h.sumLat/n}
+}
+
+func (h *halt) evidence() Evidence {
+	return Evidence{Time: h.since, Location: h.first, Offset: h.offset}
+}
+
 func (t *Track) startStop(s *step, out *Output) {
-	c := &t.candidate
-	n := float64(c.n)
-	place := geo.Point{Lon: geo.NormalizeLon(c.pos.Lon + c.dLon/n), Lat: c.pos.Lat + c.dLat/n}
 	t.stopped, t.strayed = true, false
-	t.stop = stop{started: c.time, place: place, inside: s.evidence()}
-	first := Evidence{Time: c.time, Location: c.pos, Offset: c.offset}
 	if t.inTrip {
-		t.inTrip = false
-		e := t.fixEvent(TripEnded, s, out)
-		e.Time, e.Location, e.Before = c.time, c.pos, out.evidence.put(first)
-		e.Trip = out.trips.put(Trip{
-			Start: TripPoint{Time: t.trip.start, Location: t.trip.from}, End: TripPoint{Time: c.time, Location: c.pos},
-			DistanceMetres: c.distance, MaxSpeedMPS: c.maxSpeed,
-		})
+		t.endTrip(s, out)
 	}
 	e := t.fixEvent(StopStarted, s, out)
-	e.Time, e.Location, e.Before = c.time, c.pos, out.evidence.put(first)
-	e.Stop = out.stops.put(Stop{Started: c.time, Location: place})
+	e.Time, e.Location, e.Before = t.halt.since, t.halt.first, out.evidence.put(t.halt.evidence())
+	e.Stop = out.stops.put(Stop{Started: t.halt.since, Location: t.halt.place()})
 }
 
 // rest takes a step while stopped. Within the radius it adds nothing to the odometer; leaving adds the leg from the last
 // fix inside.
 func (t *Track) rest(env *Env, s *step, out *Output) {
 	switch {
-	case within(t.stop.place, s.fix.Position, t.stopRadius(env)):
+	case within(t.halt.place(), s.fix.Position, t.stopRadius(env)):
 		t.strayed = false
-		t.stop.inside = s.evidence()
 	case !t.strayed:
 		t.strayed = true
-		t.stop.strayed, t.stop.leg = s.evidence(), s.distance
+		t.halt.inside, t.halt.leg = t.newest(), s.leg.Metres
 	default:
 		t.endStop(s, out)
-		t.odometer += t.stop.leg + s.distance
-		first := t.stop.strayed
-		t.candidate = candidate{time: first.Time, pos: first.Location, offset: first.Offset, n: 1}
+		t.odometer += t.halt.leg + s.leg.Metres
+		t.startTrip(s, out)
+		t.halt = halt{since: t.time, first: t.pos, offset: t.offset, fixes: 1}
 		t.travel(s)
 		t.mayStop(env, s, out)
 	}
 }
 
+// endStop is called at the second fix outside; the newest one is the first.
 func (t *Track) endStop(s *step, out *Output) {
-	first := t.stop.strayed
 	t.stopped, t.strayed = false, false
-	t.inTrip, t.trip = true, trip{start: first.Time, from: first.Location}
-	for _, kind := range [...]EventType{StopEnded, TripStarted} {
-		e := t.fixEvent(kind, s, out)
-		e.Time, e.Location = first.Time, first.Location
-		e.Before, e.After = out.evidence.put(t.stop.inside), out.evidence.put(first)
-		if kind == StopEnded {
-			e.Stop = out.stops.put(Stop{Started: t.stop.started, Ended: first.Time, Location: t.stop.place})
-		} else {
-			e.Trip = out.trips.put(Trip{Start: TripPoint{Time: first.Time, Location: first.Location}})
-		}
-	}
+	e := t.fixEvent(StopEnded, s, out)
+	t.dateAtLeaving(e, out)
+	e.Stop = out.stops.put(Stop{Started: t.halt.since, Ended: t.time, Location: t.halt.place()})
+}
+
+// dateAtLeaving puts an event at the first fix outside the stop.
+func (t *Track) dateAtLeaving(e *Event, out *Output) {
+	e.Time, e.Location = t.time, t.pos
+	e.Before, e.After = out.evidence.put(t.halt.inside), out.evidence.put(t.newest())
 }
 
 // within reports whether two points are at most so many metres apart. Most are far apart, which their latitudes show.

@@ -3,7 +3,6 @@ package track
 import (
 	"bytes"
 	"math"
-	"slices"
 
 	"github.com/trackmesh/trackmesh/geo"
 )
@@ -12,11 +11,13 @@ import (
 //
 // A fix on its way through:
 //
-//	Observe ──> duplicate? late? ──> held in the reorder window ──> jump? ──> apply ──> gap ended, stops, trips, fences
-//	               │ counted │ document        (reorder.go)        │ pending           (gaps, stops, fences.go)
-//	                                                               └─ (jump.go)
+//	Observe ──> timers ──> duplicate? late? ──> held in the reorder window ──> jump? ──> apply ──> gap ended, stops, trips, fences
+//	                           │ counted │ document      (reorder.go)           │ pending          (gaps, stops, trips, visits.go)
+//	                                                                            └─ (jump.go)
 //
 // Before a fix is applied the timers that it proves due are fired (clock.go).
+//
+// A million of them are alive at once, so what few tracks have lies behind a pointer (rare).
 type Track struct {
 	vehicle string
 
@@ -40,36 +41,44 @@ type Track struct {
 	sequence uint64
 	odometer float64
 
-	// Stops and trips: see stops.go.
-	candidate candidate
-	stop      stop
-	trip      trip
+	gapStarted int64 // while silent: when the gap_started event was dated
+	halt       halt
+	trip       trip
+	visits     []visit // by id
+	path       *path
+	rare       *rare
+}
 
-	visits  []visit // by id; see fences.go
-	pending *held   // an unconfirmed jump
-	held    []held  // the reorder window, by time
-
-	own         *overrides
+// rare is what few tracks have.
+type rare struct {
+	jump        held   // not confirmed yet; without a fix: none
+	held        []held // the reorder window, by time
+	heldBytes   int
+	own         overrides
 	annotations map[string]string
-	path        *path
 }
 
 // held is a fix that is not applied yet.
 type held struct {
-	fix      *Fix // a copy of its own
-	arrived  int64
-	distance float64 // metres from the newest fix, while it is being applied
+	fix     *Fix // a copy of its own
+	arrived int64
 }
 
 // New makes a track without a fix.
 func New(vehicle string) *Track { return &Track{vehicle: vehicle} }
 
-// Observe takes a fix as it came from the log.
-func (t *Track) Observe(env *Env, fix *Fix, out *Output) Outcome {
-	t.advance(env, env.ClockBefore, out)
-	if t.forgotten {
-		*t = Track{vehicle: t.vehicle}
+// few is the track's rare part, which it makes.
+func (t *Track) few() *rare {
+	if t.rare == nil {
+		t.rare = &rare{}
 	}
+	return t.rare
+}
+
+// Observe takes a fix as it came from the log. What the fix's arrival shows on the event clock is due before it.
+func (t *Track) Observe(env *Env, fix *Fix, out *Output) Outcome {
+	t.advance(env, env.EventClock, out)
+	t.rise()
 	switch {
 	case t.knows(fix):
 		return Duplicate
@@ -80,7 +89,7 @@ func (t *Track) Observe(env *Env, fix *Fix, out *Output) Outcome {
 	if env.Settings.ReorderWindow > 0 {
 		return t.hold(env, fix, out)
 	}
-	return t.accept(env, held{fix: fix, arrived: env.EventClock}, out)
+	return t.accept(env, fix, env.EventClock, out)
 }
 
 // knows reports whether the fix repeats the newest, pending or a held one: the same time and place.
@@ -88,19 +97,33 @@ func (t *Track) knows(fix *Fix) bool {
 	if t.has && t.time == fix.Time && t.pos == fix.Position {
 		return true
 	}
-	same := func(h held) bool { return h.fix.Time == fix.Time && h.fix.Position == fix.Position }
-	return (t.pending != nil && same(*t.pending)) || slices.ContainsFunc(t.held, same)
+	if t.rare == nil {
+		return false
+	}
+	if t.rare.jump.is(fix) {
+		return true
+	}
+	for i := range t.rare.held {
+		if t.rare.held[i].is(fix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *held) is(fix *Fix) bool {
+	return h.fix != nil && h.fix.Time == fix.Time && h.fix.Position == fix.Position
 }
 
 // unapplied puts out the document of a fix that changes nothing: a late one or a jump.
 func (t *Track) unapplied(env *Env, fix *Fix, flag DocumentFlags, out *Output) {
 	out.Documents = append(out.Documents, Document{
 		Fix: fix, SpeedMPS: fix.SpeedMPS, HeadingDegrees: fix.HeadingDegrees, Flags: flag,
-		DistanceMetres: math.NaN(), OdometerMetres: math.NaN(), Inside: t.insideAnything(env, fix),
+		DistanceMetres: math.NaN(), OdometerMetres: math.NaN(), Inside: insideAnything(env, fix),
 	})
 }
 
-func (t *Track) insideAnything(env *Env, fix *Fix) bool {
+func insideAnything(env *Env, fix *Fix) bool {
 	env.inside = env.Fences.At(fix.Position, env.inside[:0])
 	for _, f := range env.inside {
 		if f.Open(fix.Time) {
@@ -110,42 +133,50 @@ func (t *Track) insideAnything(env *Env, fix *Fix) bool {
 	return false
 }
 
-// apply makes a fix the newest. leap: it is a confirmed jump, whose document went out before.
-func (t *Track) apply(env *Env, h held, leap bool, out *Output) {
-	fix := h.fix
-	t.fire(env, fix.Time, out)
-	if t.forgotten {
-		*t = Track{vehicle: t.vehicle}
+// apply makes a fix the newest, after what it proves due.
+func (t *Track) apply(env *Env, s *step, arrived int64, out *Output) {
+	t.fire(env, s.fix.Time, out)
+	if t.rise() {
+		leap := s.leap
+		*s = firstStep(s.fix)
+		s.leap = leap
 	}
 	from := len(out.Events)
-	s := t.step(env, h, leap)
 	if t.silent {
-		t.endGap(env, &s, out)
+		t.endGap(s, out)
 	}
-	t.follow(env, &s, out)
-	t.cross(env, &s, out)
-	t.become(env, &s, h.arrived)
+	t.follow(env, s, out)
+	t.pass(env, s, out)
+	t.become(env, s, arrived)
 	t.number(out, from)
-	if !leap {
-		t.document(&s, out)
+	if !s.leap {
+		t.document(s, out)
 	}
 }
 
 // become makes the step's fix the newest one.
 func (t *Track) become(env *Env, s *step, arrived int64) {
 	fix := s.fix
+	if !s.leap { // jumps are left out of paths, here as in history
+		t.remember(env, s)
+	}
 	t.has = true
-	t.time, t.pos, t.offset = fix.Time, fix.Position, fix.Offset
-	t.arrived = arrived
+	t.time, t.pos, t.offset, t.arrived = fix.Time, fix.Position, fix.Offset, arrived
 	t.speed, t.heading = float32(s.speed), float32(s.heading)
 	t.accuracy, t.altitude = float32(fix.AccuracyMetres), float32(fix.AltitudeMetres)
-	if !bytes.Equal(t.attributes, fix.Attributes) {
-		t.attributes = bytes.Clone(fix.Attributes) // the fix lies in a large fetch that must not be kept
+	t.keepAttributes(fix.Attributes)
+}
+
+// maxKeptAttributes bounds what a track keeps of its newest fix's attributes, in bytes; larger ones are in the document alone.
+const maxKeptAttributes = 32 << 10
+
+func (t *Track) keepAttributes(attributes []byte) {
+	if len(attributes) > maxKeptAttributes {
+		attributes = nil
 	}
-	if t.path == nil {
-		t.path = &path{}
+	if !bytes.Equal(t.attributes, attributes) {
+		t.attributes = bytes.Clone(attributes) // the fix lies in a large fetch that must not be kept
 	}
-	t.path.add(t.pathFixes(env), fix, s.speed, s.heading)
 }
 
 func (t *Track) document(s *step, out *Output) {
@@ -157,7 +188,7 @@ func (t *Track) document(s *step, out *Output) {
 	}
 	ids := out.ids[start:len(out.ids):len(out.ids)]
 	out.Documents = append(out.Documents, Document{
-		Fix: s.fix, SpeedMPS: s.speed, HeadingDegrees: s.heading, DistanceMetres: s.distance, OdometerMetres: t.odometer,
+		Fix: s.fix, SpeedMPS: s.speed, HeadingDegrees: s.heading, DistanceMetres: s.leg.Metres, OdometerMetres: t.odometer,
 		Status: t.motion(), Fences: ids, Inside: len(ids) > 0,
 	})
 }
@@ -177,13 +208,24 @@ func (t *Track) newest() Evidence {
 // Forgotten reports whether the track ended: its owner writes a tombstone and drops it.
 func (t *Track) Forgotten() bool { return t.forgotten }
 
-// Position is the place of the newest fix.
-func (t *Track) Position() (geo.Point, bool) { return t.pos, t.has }
+// Position is the place of the newest fix; ok is false when there is none, which is no track to show yet.
+func (t *Track) Position() (at geo.Point, ok bool) { return t.pos, t.has }
 
 // CopyTo makes dst the same track, sharing with it nothing that either changes in place, but for the path, which keeps
-// points of fixes that were undone. It allocates only where the track has visits, held fixes or a pending jump.
+// points of fixes that were undone. It allocates only where the track has visits, held fixes or a pending jump, and uses
+// again what dst had for those.
 func (t *Track) CopyTo(dst *Track) {
-	visits, heldFixes := dst.visits[:0], dst.held[:0]
+	visits, few := dst.visits[:0], dst.rare
 	*dst = *t
-	dst.visits, dst.held = append(visits, t.visits...), append(heldFixes, t.held...)
+	dst.visits = append(visits, t.visits...)
+	if t.rare == nil {
+		return
+	}
+	if few == nil {
+		few = &rare{}
+	}
+	waiting := few.held[:0]
+	*few = *t.rare
+	few.held = append(waiting, t.rare.held...)
+	dst.rare = few
 }

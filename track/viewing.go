@@ -47,7 +47,8 @@ func (t *Track) FenceIDs() []string {
 
 // allAttributes are the newest fix's with the annotations, which win.
 func (t *Track) allAttributes() []byte {
-	if len(t.annotations) == 0 {
+	annotations := t.annotations()
+	if len(annotations) == 0 {
 		return t.attributes
 	}
 	w := &jx.Writer{}
@@ -65,16 +66,16 @@ func (t *Track) allAttributes() []byte {
 		// The decoder that made the attributes wrote an object; if somebody else did not, the annotations stand alone.
 		_ = d.Obj(func(d *jx.Decoder, key string) error {
 			raw, err := d.Raw()
-			if _, annotated := t.annotations[key]; err == nil && !annotated {
+			if _, annotated := annotations[key]; err == nil && !annotated {
 				field(key)
 				w.Raw(raw)
 			}
 			return err
 		})
 	}
-	for _, key := range slices.Sorted(maps.Keys(t.annotations)) {
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		field(key)
-		w.Str(t.annotations[key])
+		w.Str(annotations[key])
 	}
 	w.ObjEnd()
 	return w.Buf

@@ -22,33 +22,35 @@ const (
 )
 
 // Snapshot is a track's state as kept in .state: everything that later outputs depend on, no path.
-// Times are UTC ms, relative to time_ms where they end in _before; places are degrees.
+// Times are UTC ms, relative to time_ms where they end in _before or _after; places are degrees.
+// Package track writes and reads it by hand; this file says what, and its generated code checks it in tests.
 type Snapshot struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Version        uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	TimeMs         uint64                 `protobuf:"fixed64,2,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"` // of the newest fix; the event clock at its arrival is arrived_after later
-	Longitude      float64                `protobuf:"fixed64,3,opt,name=longitude,proto3" json:"longitude,omitempty"`
-	Latitude       float64                `protobuf:"fixed64,4,opt,name=latitude,proto3" json:"latitude,omitempty"`
-	Offset         int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`
-	ArrivedAfter   int64                  `protobuf:"zigzag64,6,opt,name=arrived_after,json=arrivedAfter,proto3" json:"arrived_after,omitempty"`
-	SpeedMps       float32                `protobuf:"fixed32,7,opt,name=speed_mps,json=speedMps,proto3" json:"speed_mps,omitempty"` // NaN: absent, as below
-	HeadingDegrees float32                `protobuf:"fixed32,8,opt,name=heading_degrees,json=headingDegrees,proto3" json:"heading_degrees,omitempty"`
-	AccuracyMetres float32                `protobuf:"fixed32,9,opt,name=accuracy_metres,json=accuracyMetres,proto3" json:"accuracy_metres,omitempty"`
-	AltitudeMetres float32                `protobuf:"fixed32,10,opt,name=altitude_metres,json=altitudeMetres,proto3" json:"altitude_metres,omitempty"`
-	Attributes     []byte                 `protobuf:"bytes,11,opt,name=attributes,proto3" json:"attributes,omitempty"`
-	Sequence       uint64                 `protobuf:"varint,12,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	OdometerMetres float64                `protobuf:"fixed64,13,opt,name=odometer_metres,json=odometerMetres,proto3" json:"odometer_metres,omitempty"`
-	Flags          uint32                 `protobuf:"varint,14,opt,name=flags,proto3" json:"flags,omitempty"` // 1 has a fix, 2 silent, 4 stopped, 8 in a trip, 16 strayed
-	Candidate      *SnapshotCandidate     `protobuf:"bytes,15,opt,name=candidate,proto3" json:"candidate,omitempty"`
-	Stop           *SnapshotStop          `protobuf:"bytes,16,opt,name=stop,proto3" json:"stop,omitempty"`
-	Trip           *SnapshotTrip          `protobuf:"bytes,17,opt,name=trip,proto3" json:"trip,omitempty"`
-	Visits         []*SnapshotVisit       `protobuf:"bytes,18,rep,name=visits,proto3" json:"visits,omitempty"`
-	Pending        *SnapshotHeld          `protobuf:"bytes,19,opt,name=pending,proto3" json:"pending,omitempty"`
-	Held           []*SnapshotHeld        `protobuf:"bytes,20,rep,name=held,proto3" json:"held,omitempty"`
-	Own            *Configure             `protobuf:"bytes,21,opt,name=own,proto3" json:"own,omitempty"`
-	Annotations    map[string]string      `protobuf:"bytes,22,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Version         uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	TimeMs          uint64                 `protobuf:"fixed64,2,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"` // of the newest fix; the event clock at its arrival is arrived_after later
+	Longitude       float64                `protobuf:"fixed64,3,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Latitude        float64                `protobuf:"fixed64,4,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Offset          int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`
+	ArrivedAfter    int64                  `protobuf:"zigzag64,6,opt,name=arrived_after,json=arrivedAfter,proto3" json:"arrived_after,omitempty"`
+	SpeedMps        *float32               `protobuf:"fixed32,7,opt,name=speed_mps,json=speedMps,proto3,oneof" json:"speed_mps,omitempty"` // not there: the vehicle did not say; before version 2: 0
+	HeadingDegrees  *float32               `protobuf:"fixed32,8,opt,name=heading_degrees,json=headingDegrees,proto3,oneof" json:"heading_degrees,omitempty"`
+	AccuracyMetres  *float32               `protobuf:"fixed32,9,opt,name=accuracy_metres,json=accuracyMetres,proto3,oneof" json:"accuracy_metres,omitempty"`
+	AltitudeMetres  *float32               `protobuf:"fixed32,10,opt,name=altitude_metres,json=altitudeMetres,proto3,oneof" json:"altitude_metres,omitempty"`
+	Attributes      []byte                 `protobuf:"bytes,11,opt,name=attributes,proto3" json:"attributes,omitempty"` // none when they are large
+	Sequence        uint64                 `protobuf:"varint,12,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	OdometerMetres  float64                `protobuf:"fixed64,13,opt,name=odometer_metres,json=odometerMetres,proto3" json:"odometer_metres,omitempty"`
+	Flags           uint32                 `protobuf:"varint,14,opt,name=flags,proto3" json:"flags,omitempty"` // 1 has a fix, 2 silent, 4 stopped, 8 in a trip, 16 strayed
+	Candidate       *SnapshotCandidate     `protobuf:"bytes,15,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	Stop            *SnapshotStop          `protobuf:"bytes,16,opt,name=stop,proto3" json:"stop,omitempty"`
+	Trip            *SnapshotTrip          `protobuf:"bytes,17,opt,name=trip,proto3" json:"trip,omitempty"`
+	Visits          []*SnapshotVisit       `protobuf:"bytes,18,rep,name=visits,proto3" json:"visits,omitempty"`
+	Pending         *SnapshotHeld          `protobuf:"bytes,19,opt,name=pending,proto3" json:"pending,omitempty"`
+	Held            []*SnapshotHeld        `protobuf:"bytes,20,rep,name=held,proto3" json:"held,omitempty"`
+	Own             *Configure             `protobuf:"bytes,21,opt,name=own,proto3" json:"own,omitempty"`
+	Annotations     map[string]string      `protobuf:"bytes,22,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	GapStartedAfter int64                  `protobuf:"zigzag64,23,opt,name=gap_started_after,json=gapStartedAfter,proto3" json:"gap_started_after,omitempty"` // while silent
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
@@ -124,29 +126,29 @@ func (x *Snapshot) GetArrivedAfter() int64 {
 }
 
 func (x *Snapshot) GetSpeedMps() float32 {
-	if x != nil {
-		return x.SpeedMps
+	if x != nil && x.SpeedMps != nil {
+		return *x.SpeedMps
 	}
 	return 0
 }
 
 func (x *Snapshot) GetHeadingDegrees() float32 {
-	if x != nil {
-		return x.HeadingDegrees
+	if x != nil && x.HeadingDegrees != nil {
+		return *x.HeadingDegrees
 	}
 	return 0
 }
 
 func (x *Snapshot) GetAccuracyMetres() float32 {
-	if x != nil {
-		return x.AccuracyMetres
+	if x != nil && x.AccuracyMetres != nil {
+		return *x.AccuracyMetres
 	}
 	return 0
 }
 
 func (x *Snapshot) GetAltitudeMetres() float32 {
-	if x != nil {
-		return x.AltitudeMetres
+	if x != nil && x.AltitudeMetres != nil {
+		return *x.AltitudeMetres
 	}
 	return 0
 }
@@ -233,6 +235,13 @@ func (x *Snapshot) GetAnnotations() map[string]string {
 		return x.Annotations
 	}
 	return nil
+}
+
+func (x *Snapshot) GetGapStartedAfter() int64 {
+	if x != nil {
+		return x.GapStartedAfter
+	}
+	return 0
 }
 
 // SnapshotCandidate is where a stop may have begun.
@@ -350,9 +359,8 @@ type SnapshotStop struct {
 	StartedBefore int64                  `protobuf:"zigzag64,1,opt,name=started_before,json=startedBefore,proto3" json:"started_before,omitempty"`
 	Longitude     float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
 	Latitude      float64                `protobuf:"fixed64,3,opt,name=latitude,proto3" json:"latitude,omitempty"`
-	Inside        *SnapshotEvidence      `protobuf:"bytes,4,opt,name=inside,proto3" json:"inside,omitempty"`
-	Strayed       *SnapshotEvidence      `protobuf:"bytes,5,opt,name=strayed,proto3" json:"strayed,omitempty"`
-	LegMetres     float64                `protobuf:"fixed64,6,opt,name=leg_metres,json=legMetres,proto3" json:"leg_metres,omitempty"`
+	Inside        *SnapshotEvidence      `protobuf:"bytes,4,opt,name=inside,proto3" json:"inside,omitempty"`                          // while strayed: the newest fix within the radius
+	LegMetres     float64                `protobuf:"fixed64,6,opt,name=leg_metres,json=legMetres,proto3" json:"leg_metres,omitempty"` // from there to the newest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,13 +419,6 @@ func (x *SnapshotStop) GetLatitude() float64 {
 func (x *SnapshotStop) GetInside() *SnapshotEvidence {
 	if x != nil {
 		return x.Inside
-	}
-	return nil
-}
-
-func (x *SnapshotStop) GetStrayed() *SnapshotEvidence {
-	if x != nil {
-		return x.Strayed
 	}
 	return nil
 }
@@ -585,6 +586,8 @@ type SnapshotVisit struct {
 	ChangesMs     int64                  `protobuf:"varint,5,opt,name=changes_ms,json=changesMs,proto3" json:"changes_ms,omitempty"`
 	Open          bool                   `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
 	Dwelt         bool                   `protobuf:"varint,7,opt,name=dwelt,proto3" json:"dwelt,omitempty"`
+	Name          string                 `protobuf:"bytes,8,opt,name=name,proto3" json:"name,omitempty"`          // shortened
+	Silenced      uint32                 `protobuf:"varint,9,opt,name=silenced,proto3" json:"silenced,omitempty"` // the events that are not emitted, as fence.Mask
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -666,6 +669,20 @@ func (x *SnapshotVisit) GetDwelt() bool {
 		return x.Dwelt
 	}
 	return false
+}
+
+func (x *SnapshotVisit) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SnapshotVisit) GetSilenced() uint32 {
+	if x != nil {
+		return x.Silenced
+	}
+	return 0
 }
 
 // SnapshotHeld is a fix that is not applied yet.
@@ -797,19 +814,19 @@ var File_trackmesh_v1_snapshot_proto protoreflect.FileDescriptor
 
 const file_trackmesh_v1_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x1btrackmesh/v1/snapshot.proto\x12\ftrackmesh.v1\x1a\x16trackmesh/v1/log.proto\"\xb7\a\n" +
+	"\x1btrackmesh/v1/snapshot.proto\x12\ftrackmesh.v1\x1a\x16trackmesh/v1/log.proto\"\xc1\b\n" +
 	"\bSnapshot\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x06R\x06timeMs\x12\x1c\n" +
 	"\tlongitude\x18\x03 \x01(\x01R\tlongitude\x12\x1a\n" +
 	"\blatitude\x18\x04 \x01(\x01R\blatitude\x12\x16\n" +
 	"\x06offset\x18\x05 \x01(\x03R\x06offset\x12#\n" +
-	"\rarrived_after\x18\x06 \x01(\x12R\farrivedAfter\x12\x1b\n" +
-	"\tspeed_mps\x18\a \x01(\x02R\bspeedMps\x12'\n" +
-	"\x0fheading_degrees\x18\b \x01(\x02R\x0eheadingDegrees\x12'\n" +
-	"\x0faccuracy_metres\x18\t \x01(\x02R\x0eaccuracyMetres\x12'\n" +
+	"\rarrived_after\x18\x06 \x01(\x12R\farrivedAfter\x12 \n" +
+	"\tspeed_mps\x18\a \x01(\x02H\x00R\bspeedMps\x88\x01\x01\x12,\n" +
+	"\x0fheading_degrees\x18\b \x01(\x02H\x01R\x0eheadingDegrees\x88\x01\x01\x12,\n" +
+	"\x0faccuracy_metres\x18\t \x01(\x02H\x02R\x0eaccuracyMetres\x88\x01\x01\x12,\n" +
 	"\x0faltitude_metres\x18\n" +
-	" \x01(\x02R\x0ealtitudeMetres\x12\x1e\n" +
+	" \x01(\x02H\x03R\x0ealtitudeMetres\x88\x01\x01\x12\x1e\n" +
 	"\n" +
 	"attributes\x18\v \x01(\fR\n" +
 	"attributes\x12\x1a\n" +
@@ -823,10 +840,16 @@ const file_trackmesh_v1_snapshot_proto_rawDesc = "" +
 	"\apending\x18\x13 \x01(\v2\x1a.trackmesh.v1.SnapshotHeldR\apending\x12.\n" +
 	"\x04held\x18\x14 \x03(\v2\x1a.trackmesh.v1.SnapshotHeldR\x04held\x12)\n" +
 	"\x03own\x18\x15 \x01(\v2\x17.trackmesh.v1.ConfigureR\x03own\x12I\n" +
-	"\vannotations\x18\x16 \x03(\v2'.trackmesh.v1.Snapshot.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\vannotations\x18\x16 \x03(\v2'.trackmesh.v1.Snapshot.AnnotationsEntryR\vannotations\x12*\n" +
+	"\x11gap_started_after\x18\x17 \x01(\x12R\x0fgapStartedAfter\x1a>\n" +
 	"\x10AnnotationsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb1\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\f\n" +
+	"\n" +
+	"_speed_mpsB\x12\n" +
+	"\x10_heading_degreesB\x12\n" +
+	"\x10_accuracy_metresB\x12\n" +
+	"\x10_altitude_metres\"\xb1\x02\n" +
 	"\x11SnapshotCandidate\x12\x1f\n" +
 	"\vtime_before\x18\x01 \x01(\x12R\n" +
 	"timeBefore\x12\x1c\n" +
@@ -837,15 +860,14 @@ const file_trackmesh_v1_snapshot_proto_rawDesc = "" +
 	"\rsum_longitude\x18\x06 \x01(\x01R\fsumLongitude\x12!\n" +
 	"\fsum_latitude\x18\a \x01(\x01R\vsumLatitude\x12'\n" +
 	"\x0fdistance_metres\x18\b \x01(\x01R\x0edistanceMetres\x12\"\n" +
-	"\rmax_speed_mps\x18\t \x01(\x01R\vmaxSpeedMps\"\x80\x02\n" +
+	"\rmax_speed_mps\x18\t \x01(\x01R\vmaxSpeedMps\"\xcc\x01\n" +
 	"\fSnapshotStop\x12%\n" +
 	"\x0estarted_before\x18\x01 \x01(\x12R\rstartedBefore\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
 	"\blatitude\x18\x03 \x01(\x01R\blatitude\x126\n" +
-	"\x06inside\x18\x04 \x01(\v2\x1e.trackmesh.v1.SnapshotEvidenceR\x06inside\x128\n" +
-	"\astrayed\x18\x05 \x01(\v2\x1e.trackmesh.v1.SnapshotEvidenceR\astrayed\x12\x1d\n" +
+	"\x06inside\x18\x04 \x01(\v2\x1e.trackmesh.v1.SnapshotEvidenceR\x06inside\x12\x1d\n" +
 	"\n" +
-	"leg_metres\x18\x06 \x01(\x01R\tlegMetres\"\xb8\x01\n" +
+	"leg_metres\x18\x06 \x01(\x01R\tlegMetresJ\x04\b\x05\x10\x06\"\xb8\x01\n" +
 	"\fSnapshotTrip\x12!\n" +
 	"\fstart_before\x18\x01 \x01(\x12R\vstartBefore\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
@@ -857,7 +879,7 @@ const file_trackmesh_v1_snapshot_proto_rawDesc = "" +
 	"timeBefore\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
 	"\blatitude\x18\x03 \x01(\x01R\blatitude\x12\x16\n" +
-	"\x06offset\x18\x04 \x01(\x03R\x06offset\"\xc3\x01\n" +
+	"\x06offset\x18\x04 \x01(\x03R\x06offset\"\xf3\x01\n" +
 	"\rSnapshotVisit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12\x1d\n" +
@@ -868,7 +890,9 @@ const file_trackmesh_v1_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"changes_ms\x18\x05 \x01(\x03R\tchangesMs\x12\x12\n" +
 	"\x04open\x18\x06 \x01(\bR\x04open\x12\x14\n" +
-	"\x05dwelt\x18\a \x01(\bR\x05dwelt\"\xf6\x02\n" +
+	"\x05dwelt\x18\a \x01(\bR\x05dwelt\x12\x12\n" +
+	"\x04name\x18\b \x01(\tR\x04name\x12\x1a\n" +
+	"\bsilenced\x18\t \x01(\rR\bsilenced\"\xf6\x02\n" +
 	"\fSnapshotHeld\x12\x17\n" +
 	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x1a\n" +
@@ -911,21 +935,20 @@ var file_trackmesh_v1_snapshot_proto_goTypes = []any{
 	(*Configure)(nil),         // 8: trackmesh.v1.Configure
 }
 var file_trackmesh_v1_snapshot_proto_depIdxs = []int32{
-	1,  // 0: trackmesh.v1.Snapshot.candidate:type_name -> trackmesh.v1.SnapshotCandidate
-	2,  // 1: trackmesh.v1.Snapshot.stop:type_name -> trackmesh.v1.SnapshotStop
-	3,  // 2: trackmesh.v1.Snapshot.trip:type_name -> trackmesh.v1.SnapshotTrip
-	5,  // 3: trackmesh.v1.Snapshot.visits:type_name -> trackmesh.v1.SnapshotVisit
-	6,  // 4: trackmesh.v1.Snapshot.pending:type_name -> trackmesh.v1.SnapshotHeld
-	6,  // 5: trackmesh.v1.Snapshot.held:type_name -> trackmesh.v1.SnapshotHeld
-	8,  // 6: trackmesh.v1.Snapshot.own:type_name -> trackmesh.v1.Configure
-	7,  // 7: trackmesh.v1.Snapshot.annotations:type_name -> trackmesh.v1.Snapshot.AnnotationsEntry
-	4,  // 8: trackmesh.v1.SnapshotStop.inside:type_name -> trackmesh.v1.SnapshotEvidence
-	4,  // 9: trackmesh.v1.SnapshotStop.strayed:type_name -> trackmesh.v1.SnapshotEvidence
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	1, // 0: trackmesh.v1.Snapshot.candidate:type_name -> trackmesh.v1.SnapshotCandidate
+	2, // 1: trackmesh.v1.Snapshot.stop:type_name -> trackmesh.v1.SnapshotStop
+	3, // 2: trackmesh.v1.Snapshot.trip:type_name -> trackmesh.v1.SnapshotTrip
+	5, // 3: trackmesh.v1.Snapshot.visits:type_name -> trackmesh.v1.SnapshotVisit
+	6, // 4: trackmesh.v1.Snapshot.pending:type_name -> trackmesh.v1.SnapshotHeld
+	6, // 5: trackmesh.v1.Snapshot.held:type_name -> trackmesh.v1.SnapshotHeld
+	8, // 6: trackmesh.v1.Snapshot.own:type_name -> trackmesh.v1.Configure
+	7, // 7: trackmesh.v1.Snapshot.annotations:type_name -> trackmesh.v1.Snapshot.AnnotationsEntry
+	4, // 8: trackmesh.v1.SnapshotStop.inside:type_name -> trackmesh.v1.SnapshotEvidence
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_trackmesh_v1_snapshot_proto_init() }
@@ -934,6 +957,7 @@ func file_trackmesh_v1_snapshot_proto_init() {
 		return
 	}
 	file_trackmesh_v1_log_proto_init()
+	file_trackmesh_v1_snapshot_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

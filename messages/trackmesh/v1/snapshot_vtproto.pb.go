@@ -50,6 +50,13 @@ func (m *Snapshot) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.GapStartedAfter != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.GapStartedAfter)<<1)^uint64((m.GapStartedAfter>>63))))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb8
+	}
 	if len(m.Annotations) > 0 {
 		for k := range m.Annotations {
 			v := m.Annotations[k]
@@ -180,27 +187,27 @@ func (m *Snapshot) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x5a
 	}
-	if m.AltitudeMetres != 0 {
+	if m.AltitudeMetres != nil {
 		i -= 4
-		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(m.AltitudeMetres))))
+		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(*m.AltitudeMetres))))
 		i--
 		dAtA[i] = 0x55
 	}
-	if m.AccuracyMetres != 0 {
+	if m.AccuracyMetres != nil {
 		i -= 4
-		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(m.AccuracyMetres))))
+		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(*m.AccuracyMetres))))
 		i--
 		dAtA[i] = 0x4d
 	}
-	if m.HeadingDegrees != 0 {
+	if m.HeadingDegrees != nil {
 		i -= 4
-		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(m.HeadingDegrees))))
+		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(*m.HeadingDegrees))))
 		i--
 		dAtA[i] = 0x45
 	}
-	if m.SpeedMps != 0 {
+	if m.SpeedMps != nil {
 		i -= 4
-		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(m.SpeedMps))))
+		binary.LittleEndian.PutUint32(dAtA[i:], uint32(math.Float32bits(float32(*m.SpeedMps))))
 		i--
 		dAtA[i] = 0x3d
 	}
@@ -359,16 +366,6 @@ func (m *SnapshotStop) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		binary.LittleEndian.PutUint64(dAtA[i:], uint64(math.Float64bits(float64(m.LegMetres))))
 		i--
 		dAtA[i] = 0x31
-	}
-	if m.Strayed != nil {
-		size, err := m.Strayed.MarshalToSizedBufferVT(dAtA[:i])
-		if err != nil {
-			return 0, err
-		}
-		i -= size
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
-		i--
-		dAtA[i] = 0x2a
 	}
 	if m.Inside != nil {
 		size, err := m.Inside.MarshalToSizedBufferVT(dAtA[:i])
@@ -547,6 +544,18 @@ func (m *SnapshotVisit) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Silenced != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Silenced))
+		i--
+		dAtA[i] = 0x48
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0x42
+	}
 	if m.Dwelt {
 		i--
 		if m.Dwelt {
@@ -717,16 +726,16 @@ func (m *Snapshot) SizeVT() (n int) {
 	if m.ArrivedAfter != 0 {
 		n += 1 + protohelpers.SizeOfZigzag(uint64(m.ArrivedAfter))
 	}
-	if m.SpeedMps != 0 {
+	if m.SpeedMps != nil {
 		n += 5
 	}
-	if m.HeadingDegrees != 0 {
+	if m.HeadingDegrees != nil {
 		n += 5
 	}
-	if m.AccuracyMetres != 0 {
+	if m.AccuracyMetres != nil {
 		n += 5
 	}
-	if m.AltitudeMetres != 0 {
+	if m.AltitudeMetres != nil {
 		n += 5
 	}
 	l = len(m.Attributes)
@@ -781,6 +790,9 @@ func (m *Snapshot) SizeVT() (n int) {
 			mapEntrySize := 1 + len(k) + protohelpers.SizeOfVarint(uint64(len(k))) + 1 + len(v) + protohelpers.SizeOfVarint(uint64(len(v)))
 			n += mapEntrySize + 2 + protohelpers.SizeOfVarint(uint64(mapEntrySize))
 		}
+	}
+	if m.GapStartedAfter != 0 {
+		n += 2 + protohelpers.SizeOfZigzag(uint64(m.GapStartedAfter))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -840,10 +852,6 @@ func (m *SnapshotStop) SizeVT() (n int) {
 	}
 	if m.Inside != nil {
 		l = m.Inside.SizeVT()
-		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
-	}
-	if m.Strayed != nil {
-		l = m.Strayed.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	if m.LegMetres != 0 {
@@ -927,6 +935,13 @@ func (m *SnapshotVisit) SizeVT() (n int) {
 	}
 	if m.Dwelt {
 		n += 2
+	}
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.Silenced != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Silenced))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -1106,7 +1121,8 @@ func (m *Snapshot) UnmarshalVT(dAtA []byte) error {
 			}
 			v = uint32(binary.LittleEndian.Uint32(dAtA[iNdEx:]))
 			iNdEx += 4
-			m.SpeedMps = float32(math.Float32frombits(v))
+			v2 := float32(math.Float32frombits(v))
+			m.SpeedMps = &v2
 		case 8:
 			if wireType != 5 {
 				return fmt.Errorf("proto: wrong wireType = %d for field HeadingDegrees", wireType)
@@ -1117,7 +1133,8 @@ func (m *Snapshot) UnmarshalVT(dAtA []byte) error {
 			}
 			v = uint32(binary.LittleEndian.Uint32(dAtA[iNdEx:]))
 			iNdEx += 4
-			m.HeadingDegrees = float32(math.Float32frombits(v))
+			v2 := float32(math.Float32frombits(v))
+			m.HeadingDegrees = &v2
 		case 9:
 			if wireType != 5 {
 				return fmt.Errorf("proto: wrong wireType = %d for field AccuracyMetres", wireType)
@@ -1128,7 +1145,8 @@ func (m *Snapshot) UnmarshalVT(dAtA []byte) error {
 			}
 			v = uint32(binary.LittleEndian.Uint32(dAtA[iNdEx:]))
 			iNdEx += 4
-			m.AccuracyMetres = float32(math.Float32frombits(v))
+			v2 := float32(math.Float32frombits(v))
+			m.AccuracyMetres = &v2
 		case 10:
 			if wireType != 5 {
 				return fmt.Errorf("proto: wrong wireType = %d for field AltitudeMetres", wireType)
@@ -1139,7 +1157,8 @@ func (m *Snapshot) UnmarshalVT(dAtA []byte) error {
 			}
 			v = uint32(binary.LittleEndian.Uint32(dAtA[iNdEx:]))
 			iNdEx += 4
-			m.AltitudeMetres = float32(math.Float32frombits(v))
+			v2 := float32(math.Float32frombits(v))
+			m.AltitudeMetres = &v2
 		case 11:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Attributes", wireType)
@@ -1598,6 +1617,27 @@ func (m *Snapshot) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Annotations[mapkey] = mapvalue
 			iNdEx = postIndex
+		case 23:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GapStartedAfter", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.GapStartedAfter = int64(v)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -1901,42 +1941,6 @@ func (m *SnapshotStop) UnmarshalVT(dAtA []byte) error {
 				m.Inside = &SnapshotEvidence{}
 			}
 			if err := m.Inside.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
-				return err
-			}
-			iNdEx = postIndex
-		case 5:
-			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Strayed", wireType)
-			}
-			var msglen int
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return protohelpers.ErrIntOverflow
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				msglen |= int(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			if msglen < 0 {
-				return protohelpers.ErrInvalidLength
-			}
-			postIndex := iNdEx + msglen
-			if postIndex < 0 {
-				return protohelpers.ErrInvalidLength
-			}
-			if postIndex > l {
-				return io.ErrUnexpectedEOF
-			}
-			if m.Strayed == nil {
-				m.Strayed = &SnapshotEvidence{}
-			}
-			if err := m.Strayed.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -2379,6 +2383,57 @@ func (m *SnapshotVisit) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.Dwelt = bool(v != 0)
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Silenced", wireType)
+			}
+			m.Silenced = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Silenced |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

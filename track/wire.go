@@ -1,0 +1,162 @@
+package track
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Wire types of protobuf, the low three bits of a tag.
+const (
+	varintType  = 0
+	fixed64Type = 1
+	bytesType   = 2
+	fixed32Type = 5
+)
+
+// wire appends protobuf fields. As proto3 does, it leaves out zeros, but where said.
+type wire struct{ buf []byte }
+
+func (w *wire) tag(tag uint64) {
+	if tag < 0x80 {
+		w.buf = append(w.buf, byte(tag))
+		return
+	}
+	w.buf = append(w.buf, byte(tag)|0x80, byte(tag>>7))
+}
+
+func (w *wire) number(tag, v uint64) {
+	if v != 0 {
+		w.tag(tag)
+		w.buf = binary.AppendUvarint(w.buf, v)
+	}
+}
+
+// signed is sint64: zigzag.
+func (w *wire) signed(tag uint64, v int64) { w.number(tag, uint64(v)<<1^uint64(v>>63)) }
+
+func (w *wire) flag(tag uint64, v bool) {
+	if v {
+		w.number(tag, 1)
+	}
+}
+
+// fixed64 writes zeros too.
+func (w *wire) fixed64(tag, v uint64) {
+	w.tag(tag)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, v)
+}
+
+// double writes zeros too.
+func (w *wire) double(tag uint64, v float64) { w.fixed64(tag, math.Float64bits(v)) }
+
+func (w *wire) some(tag uint64, v float64) {
+	if v != 0 {
+		w.double(tag, v)
+	}
+}
+
+// known writes zeros, and leaves out what is absent (NaN).
+func (w *wire) known(tag uint64, v float32) {
+	if v == v {
+		w.tag(tag)
+		w.buf = binary.LittleEndian.AppendUint32(w.buf, math.Float32bits(v))
+	}
+}
+
+func (w *wire) bytes(tag uint64, v []byte) {
+	if len(v) > 0 {
+		w.tag(tag)
+		w.buf = binary.AppendUvarint(w.buf, uint64(len(v)))
+		w.buf = append(w.buf, v...)
+	}
+}
+
+func (w *wire) text(tag uint64, v string) {
+	if v != "" {
+		w.tag(tag)
+		w.buf = binary.AppendUvarint(w.buf, uint64(len(v)))
+		w.buf = append(w.buf, v...)
+	}
+}
+
+// begin starts a message within; end gives it its length, for which a byte is kept free: most need no more.
+func (w *wire) begin(tag uint64) (start int) {
+	w.tag(tag)
+	w.buf = append(w.buf, 0)
+	return len(w.buf)
+}
+
+func (w *wire) end(start int) {
+	n := len(w.buf) - start
+	if n < 0x80 {
+		w.buf[start-1] = byte(n)
+		return
+	}
+	var length [binary.MaxVarintLen64]byte
+	more := binary.PutUvarint(length[:], uint64(n)) - 1
+	w.buf = append(w.buf, length[:more]...)
+	copy(w.buf[start+more:], w.buf[start:start+n])
+	copy(w.buf[start-1:], length[:more+1])
+}
+
+// fields reads protobuf fields one after another. Unknown ones are for the caller to leave alone.
+type fields struct {
+	rest   []byte
+	tag    uint64
+	number uint64 // of varint, fixed64, fixed32
+	data   []byte // of bytes; a part of what is read
+	bad    bool
+}
+
+// next reads a field; false at the end, and when the bytes are damaged.
+func (r *fields) next() bool {
+	if len(r.rest) == 0 || r.bad {
+		return false
+	}
+	r.tag = r.varint()
+	switch r.tag & 7 {
+	case varintType:
+		r.number = r.varint()
+	case fixed64Type:
+		if len(r.rest) < 8 {
+			r.bad = true
+			break
+		}
+		r.number, r.rest = binary.LittleEndian.Uint64(r.rest), r.rest[8:]
+	case fixed32Type:
+		if len(r.rest) < 4 {
+			r.bad = true
+			break
+		}
+		r.number, r.rest = uint64(binary.LittleEndian.Uint32(r.rest)), r.rest[4:]
+	case bytesType:
+		n := r.varint()
+		if n > uint64(len(r.rest)) {
+			r.bad = true
+			break
+		}
+		r.data, r.rest = r.rest[:n], r.rest[n:]
+	default:
+		r.bad = true
+	}
+	return !r.bad
+}
+
+func (r *fields) varint() uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 {
+		v := uint64(r.rest[0])
+		r.rest = r.rest[1:]
+		return v
+	}
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *fields) signed() int64   { return int64(r.number>>1) ^ -int64(r.number&1) }
+func (r *fields) double() float64 { return math.Float64frombits(r.number) }
+func (r *fields) float() float32  { return math.Float32frombits(uint32(r.number)) }
