@@ -268,10 +268,7 @@ func cutCell(scratch *[]byte, line []byte) (cell, rest []byte, more bool, err er
 	if len(line) > 0 && line[0] == '"' {
 		return cutQuoted(scratch, line[1:])
 	}
-	cell = line
-	if i := bytes.IndexByte(line, ','); i >= 0 {
-		cell, rest, more = line[:i], line[i+1:], true
-	}
+	cell, rest, more = bytes.Cut(line, []byte{','})
 	if bytes.IndexByte(cell, '"') >= 0 {
 		return nil, nil, false, errBareQuote
 	}

@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -19,21 +20,21 @@ import (
 
 const now = 1767700000000
 
-func decoder(t testing.TB, o source.Options) *source.Decoder {
-	t.Helper()
+func decoder(tb testing.TB, o source.Options) *source.Decoder {
+	tb.Helper()
 	if o.Format == "" {
 		o.Format = "json"
 	}
 	d, err := source.NewDecoder(o, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return d
 }
 
-func decode(t testing.TB, o source.Options, value string) (track.Fix, *source.Refusal) {
-	t.Helper()
+func decode(tb testing.TB, o source.Options, value string) (track.Fix, *source.Refusal) {
+	tb.Helper()
 	o.RejectNullIsland = true
 	var fix track.Fix
-	r := decoder(t, o).Decode(&broker.Record{Value: []byte(value), Offset: 7, Timestamp: now}, now, &fix)
+	r := decoder(tb, o).Decode(&broker.Record{Value: []byte(value), Offset: 7, Timestamp: now}, now, &fix)
 	return fix, r
 }
 
@@ -133,7 +134,7 @@ func TestAbsentAndOddNumbers(t *testing.T) {
 	require.Equal(t, "12", fix.Vehicle)
 	require.True(t, math.IsNaN(fix.SpeedMPS))
 	require.Zero(t, fix.HeadingDegrees)
-	require.EqualValues(t, 500, fix.AccuracyMetres)
+	require.InDelta(t, 500, fix.AccuracyMetres, 0)
 	require.True(t, math.IsNaN(fix.AltitudeMetres))
 }
 
@@ -179,4 +180,100 @@ func FuzzDecode(f *testing.F) {
 		require.NotEmpty(t, fix.Vehicle)
 		require.True(t, len(fix.Attributes) == 0 || json.Valid(fix.Attributes), "%q", fix.Attributes)
 	})
+}
+
+func TestSharedReportedValuesAreRead(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../track/testdata/cases/reported-values/positions.jsonl")
+	require.NoError(t, err)
+	d := decoder(t, source.Options{RejectNullIsland: true})
+	reported := 0
+	for line := range strings.Lines(string(raw)) {
+		var want struct {
+			Vehicle             string
+			Time                int64
+			Longitude, Latitude float64
+			Speed, Heading      *float64
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &want))
+		var fix track.Fix
+		require.Nil(t, d.Decode(&broker.Record{Value: []byte(line)}, now, &fix))
+		require.Equal(t, want.Vehicle, fix.Vehicle)
+		require.Equal(t, want.Time, fix.Time)
+		require.InDelta(t, want.Longitude, fix.Position.Lon, 0)
+		require.InDelta(t, want.Latitude, fix.Position.Lat, 0)
+		if want.Speed == nil {
+			require.True(t, math.IsNaN(fix.SpeedMPS) && math.IsNaN(fix.HeadingDegrees), line)
+			continue
+		}
+		reported++
+		require.InDelta(t, *want.Speed, fix.SpeedMPS, 0)
+		require.InDelta(t, math.Mod(*want.Heading, 360), fix.HeadingDegrees, 0)
+		require.True(t, math.IsNaN(fix.AltitudeMetres) && len(fix.Attributes) == 0)
+	}
+	require.Positive(t, reported)
+}
+
+func TestAFutureFixIsMeasuredByTheEarlierClock(t *testing.T) {
+	t.Parallel()
+	d := decoder(t, source.Options{})
+	decodeAt := func(at, recordTime int64) string {
+		var fix track.Fix
+		value := fmt.Sprintf(`{"vehicle":"v","time":%d,"longitude":1,"latitude":1}`, at)
+		if r := d.Decode(&broker.Record{Value: []byte(value), Timestamp: recordTime}, now, &fix); r != nil {
+			return string(r.Reason)
+		}
+		return ""
+	}
+	require.Empty(t, decodeAt(now+60_000, 0))
+	require.Equal(t, "future", decodeAt(now+60_001, 0))
+	require.Equal(t, "future", decodeAt(now+60_001, now+3_600_000), "a record's timestamp may be wrong")
+	require.Empty(t, decodeAt(now-3_540_000, now-3_600_000))
+	require.Equal(t, "future", decodeAt(now-3_539_999, now-3_600_000))
+	require.Equal(t, "future", decodeAt(now*1000, 0), "microseconds")
+}
+
+func TestTheKeyStandsInForAMissingVehicleOnly(t *testing.T) {
+	t.Parallel()
+	d := decoder(t, source.Options{RejectNullIsland: true})
+	for vehicle, want := range map[string]string{`null`: "key", `"v"`: "v", `""`: "", `[1]`: "", `true`: "", `12.50`: "12.50"} {
+		var fix track.Fix
+		value := `{"vehicle":` + vehicle + `,"time":1767600000,"longitude":1,"latitude":1}`
+		r := d.Decode(&broker.Record{Key: []byte("key"), Value: []byte(value)}, now, &fix)
+		if want == "" {
+			require.NotNil(t, r, vehicle)
+			require.Equal(t, source.Vehicle, r.Reason)
+			continue
+		}
+		require.Nil(t, r, vehicle)
+		require.Equal(t, want, fix.Vehicle)
+	}
+}
+
+func TestFixesShareNothingWithTheRecordOrEachOther(t *testing.T) {
+	t.Parallel()
+	d := decoder(t, source.Options{})
+	value := []byte(`{"vehicle":"v1","time":1767600000,"longitude":1,"latitude":1,"k":"aaaa"}`)
+	var first, second track.Fix
+	require.Nil(t, d.Decode(&broker.Record{Value: value}, now, &first))
+	copy(value, bytes.ReplaceAll(bytes.ReplaceAll(value, []byte("aaaa"), []byte("bbbb")), []byte("v1"), []byte("v2")))
+	require.Nil(t, d.Decode(&broker.Record{Value: value}, now, &second))
+	require.Equal(t, "v1", first.Vehicle)
+	require.Equal(t, []byte(`{"k":"aaaa"}`), first.Attributes)
+	require.Equal(t, "v2", second.Vehicle)
+	require.Equal(t, []byte(`{"k":"bbbb"}`), second.Attributes)
+	_ = append(first.Attributes, "xxxxxxxx"...)
+	require.Equal(t, []byte(`{"k":"bbbb"}`), second.Attributes)
+}
+
+func TestJSONIsDecodedWithoutAllocations(t *testing.T) {
+	d, err := source.NewDecoder(source.Options{}, func([]byte) (string, bool) { return "v1", true })
+	require.NoError(t, err)
+	rec := &broker.Record{Value: []byte(`{"vehicle":"v1","time":1767600000000,"longitude":-73.98,"latitude":40.75,"speed":14.2,"heading":91.5}`)}
+	var fix track.Fix
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		if r := d.Decode(rec, now, &fix); r != nil {
+			panic(r)
+		}
+	}))
 }

@@ -156,6 +156,7 @@ func (w *walker) value(j *jx.Decoder, t jx.Type, v *value) (err error) {
 	case jx.Null:
 		*v = value{}
 		return j.Null()
+	default:
 	}
 	raw, err := j.Raw()
 	*v = value{raw, other}

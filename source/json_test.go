@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func newTestDecoder(t testing.TB, o Options) *Decoder {
-	t.Helper()
+func newTestDecoder(tb testing.TB, o Options) *Decoder {
+	tb.Helper()
 	d, err := NewDecoder(o, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return d
 }
 
@@ -96,16 +96,16 @@ func (d *Decoder) readOne(b []byte) *Refusal {
 	return r
 }
 
-func topMembers(t testing.TB, object string) (n int) {
-	t.Helper()
+func topMembers(tb testing.TB, object string) (n int) {
+	tb.Helper()
 	dec := json.NewDecoder(strings.NewReader(object))
 	_, err := dec.Token()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for dec.More() {
 		_, err = dec.Token()
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		var skipped json.RawMessage
-		require.NoError(t, dec.Decode(&skipped))
+		require.NoError(tb, dec.Decode(&skipped))
 		n++
 	}
 	return n

@@ -60,6 +60,7 @@ func newProfile(o Options) *profile {
 	case taxiFormat:
 		p.table = newTable(taxiColumns, p.origins, taxiDefaults)
 		p.table.least = taxiLeastColumns
+	default: // protobuf has its own fields
 	}
 	return p
 }

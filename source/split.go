@@ -3,7 +3,6 @@ package source
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,7 @@ import (
 // MaxLineBytes bounds one record of an ingest body. A longer line is reported and passed over.
 const MaxLineBytes = 1 << 20
 
-// ErrMediaType: the content type is none that positions come in.
+// ErrMediaType says that the content type is none that positions come in.
 var ErrMediaType = errors.New("content type is not one of positions: use application/json, application/x-ndjson, application/geo+json, text/csv or application/x-protobuf")
 
 // Line is one record of a body.
@@ -39,11 +38,11 @@ func Split(contentType string, body io.Reader, fn func(Line) error) error {
 	case m.format == geojsonFormat && m.lines:
 		return splitLines(typeGeoJSON, 0, body, fn)
 	case m.format == geojsonFormat:
-		return splitJSON(typeGeoJSON, "features", body, fn)
+		return splitJSON(typeGeoJSON, true, body, fn)
 	case m.lines:
 		return splitLines(typeJSON, 0, body, fn)
 	}
-	return splitJSON(typeJSON, "", body, fn)
+	return splitJSON(typeJSON, false, body, fn)
 }
 
 // splitWhole takes the body as one record.
@@ -62,7 +61,7 @@ var errTooLong = fmt.Errorf("it is longer than %d bytes", MaxLineBytes)
 
 // splitLines takes each line that is not blank; number is that of the line before the first.
 func splitLines(stored string, number int, body io.Reader, fn func(Line) error) error {
-	r := bufio.NewReaderSize(body, 64<<10)
+	r := withoutMark(body)
 	for {
 		value, tooLong, err := readLine(r)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -105,99 +104,11 @@ func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
 	}
 }
 
-// splitJSON takes the objects of a body: one, several one after another, or the elements of an array; collection is the
-// member of an object whose elements count instead of it, as in a FeatureCollection.
-func splitJSON(stored, collection string, body io.Reader, fn func(Line) error) error {
-	in := bufio.NewReaderSize(&nonBlank{r: body}, 64<<10)
-	first, err := in.Peek(1)
-	if errors.Is(err, io.EOF) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("reading the body: %w", err)
+// withoutMark reads a body from behind its byte order mark.
+func withoutMark(body io.Reader) *bufio.Reader {
+	in := bufio.NewReaderSize(body, 64<<10)
+	if head, err := in.Peek(3); err == nil && string(head) == "\xef\xbb\xbf" {
+		_, _ = in.Discard(3) // what was peeked is there
 	}
-	dec := json.NewDecoder(in)
-	number := 0
-	emit := func(raw json.RawMessage) error {
-		number++
-		l := Line{Number: number, Value: bytes.Clone(raw), ContentType: stored}
-		if len(raw) > MaxLineBytes {
-			l.Value, l.Err = nil, errTooLong
-		}
-		return fn(l)
-	}
-	if first[0] == '[' {
-		return elements(dec, emit)
-	}
-	if collection != "" {
-		return collections(dec, collection, emit)
-	}
-	for {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("after object %d the body is no JSON: %w", number, err)
-		}
-		if err := emit(raw); err != nil {
-			return err
-		}
-	}
-}
-
-func elements(dec *json.Decoder, emit func(json.RawMessage) error) error {
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the body is no JSON: %w", err)
-	}
-	for n := 0; dec.More(); n++ {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return fmt.Errorf("after element %d the body is no JSON: %w", n, err)
-		}
-		if err := emit(raw); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the array does not end: %w", err)
-	}
-	return nil
-}
-
-// collections reads objects one after another. Of one that has the member, its elements are taken; else the object itself.
-// A collection is held in memory whole: unlike an array it says only at its end what it is.
-func collections(dec *json.Decoder, member string, emit func(json.RawMessage) error) error {
-	for {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("the body is no JSON: %w", err)
-		}
-		var object map[string]json.RawMessage
-		var inside []json.RawMessage
-		if json.Unmarshal(raw, &object) != nil || object[member] == nil || json.Unmarshal(object[member], &inside) != nil {
-			inside = []json.RawMessage{raw}
-		}
-		for _, one := range inside {
-			if err := emit(one); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// nonBlank passes over white space and a byte order mark at the start.
-type nonBlank struct {
-	r       io.Reader
-	started bool
-}
-
-func (n *nonBlank) Read(p []byte) (int, error) {
-	k, err := n.r.Read(p)
-	if !n.started {
-		rest := bytes.TrimLeft(bytes.TrimPrefix(p[:k], []byte("\xef\xbb\xbf")), " \t\r\n")
-		n.started = len(rest) > 0
-		k = copy(p, rest)
-	}
-	return k, err
+	return in
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/trackmesh/trackmesh/source"
 )
 
-func split(t testing.TB, contentType, body string) (values []string, lines []source.Line, err error) {
-	t.Helper()
+func split(tb testing.TB, contentType, body string) (values []string, lines []source.Line, err error) {
+	tb.Helper()
 	err = source.Split(contentType, strings.NewReader(body), func(l source.Line) error {
 		values, lines = append(values, string(l.Value)), append(lines, l)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 )
 
 const (
@@ -18,10 +19,13 @@ const (
 
 // splitCSV takes the records of a CSV body. A header line goes with each of them, as the parameter columns of its content type.
 func splitCSV(m mediaType, body io.Reader, fn func(Line) error) error {
-	lines := &csvLines{in: bufio.NewReaderSize(&nonBlank{r: body}, 64<<10)}
+	lines := &csvLines{in: withoutMark(body)}
 	stored := typeCSV
-	if m.format == taxiFormat {
+	switch {
+	case m.format == taxiFormat:
 		stored = typeTaxi
+	case m.columns != nil:
+		stored = columnsType(m.columns)
 	}
 	for first := true; ; {
 		l, err := lines.record()
@@ -61,7 +65,11 @@ func headerColumns(l Line, must bool) (string, error) {
 	case err != nil || l.Err != nil || len(cells) > maxColumns || len(l.Value) > maxHeaderBytes:
 		return "", errors.New("the first line does not name the columns")
 	}
-	return mime.FormatMediaType(typeCSV, map[string]string{"columns": string(joinCells(names(cells)))}), nil
+	return columnsType(names(cells)), nil
+}
+
+func columnsType(columns []string) string {
+	return mime.FormatMediaType(typeCSV, map[string]string{"columns": string(joinCells(columns))})
 }
 
 // defaultTable knows a header line by the default names.
@@ -109,7 +117,7 @@ func (c *csvLines) record() (Line, error) {
 		if next.Err != nil || len(joined)+len(next.Value) >= MaxLineBytes {
 			break
 		}
-		joined = append(append(joined[:len(joined):len(joined)], '\n'), next.Value...)
+		joined = append(append(slices.Clip(joined), '\n'), next.Value...)
 		if quotesMatch(joined) {
 			return Line{Number: l.Number, Value: joined}, nil
 		}

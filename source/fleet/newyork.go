@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"math"
+	"slices"
 
 	"github.com/trackmesh/trackmesh/geo"
 )
@@ -37,7 +38,10 @@ const (
 
 // centralPark has no streets of the grid.
 var centralPark = []geo.Point{
-	{Lon: -73.9815, Lat: 40.7685}, {Lon: -73.9733, Lat: 40.7650}, {Lon: -73.9497, Lat: 40.7971}, {Lon: -73.9579, Lat: 40.8003},
+	{Lon: -73.9815, Lat: 40.7685},
+	{Lon: -73.9733, Lat: 40.7650},
+	{Lon: -73.9497, Lat: 40.7971},
+	{Lon: -73.9579, Lat: 40.8003},
 	{Lon: -73.9815, Lat: 40.7685},
 }
 
@@ -222,7 +226,7 @@ func ringArea(ring []geo.Point) float64 {
 
 // join adds highways: bends at the same place are one node, and each bend near a street has an access.
 func (b *builder) join(ways []highway) {
-	streets := b.nodes[:len(b.nodes):len(b.nodes)]
+	streets := slices.Clip(b.nodes)
 	bends := map[geo.Point]int32{}
 	for _, h := range ways {
 		before := int32(-1)

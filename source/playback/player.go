@@ -84,7 +84,7 @@ func (p *Player) play(ctx context.Context) error {
 	if err != nil {
 		return err // names the file
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	if info, err := file.Stat(); err == nil {
 		p.progress.BytesAll = info.Size()
 	}

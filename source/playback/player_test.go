@@ -53,10 +53,10 @@ func (r *recorder) text() (all []string) {
 	return all
 }
 
-func write(t testing.TB, name, body string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte(body), 0o600))
+func write(tb testing.TB, name, body string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	require.NoError(tb, os.WriteFile(path, []byte(body), 0o600))
 	return path
 }
 
