@@ -50,6 +50,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 
 // tally is what a partition counted since its last commit.
 type tally struct {
+	observed  [track.Held + 1]int
 	outcomes  map[string]int
 	dead      map[string]int
 	events    [track.NumEventTypes]int
@@ -60,6 +61,12 @@ type tally struct {
 func newTally() *tally { return &tally{outcomes: map[string]int{}, dead: map[string]int{}} }
 
 func (t *tally) flush(m *metrics, now int64) {
+	for o, n := range t.observed {
+		if n > 0 {
+			m.records.WithLabelValues(track.Outcome(o).String()).Add(float64(n))
+		}
+	}
+	t.observed = [track.Held + 1]int{}
 	for k, n := range t.outcomes {
 		m.records.WithLabelValues(k).Add(float64(n))
 	}

@@ -55,6 +55,7 @@ type partition struct {
 	env       track.Env
 	out       track.Output
 	saved     track.Track // a track as it was before the message that it handles
+	before    track.Mark  // and the length of the output then
 	shots     track.Snapshots
 	at        position
 	committed int64            // at.input as of the last commit

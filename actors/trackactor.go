@@ -57,42 +57,43 @@ var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive {
 
 func (p *partition) observe(e *entry, m *fixMessage) {
 	p.env.EventClock, p.env.ClockBefore = m.clock, m.before
-	outcome := track.Accepted
-	ok := p.undoing(e, m.record, func() {
-		if p.opts.BeforeObserve != nil {
-			p.opts.BeforeObserve(&m.fix)
-		}
-		outcome = e.track.Observe(&p.env, &m.fix, &p.out)
-	})
-	if ok {
-		p.tally.outcomes[outcome.String()]++
+	p.remember(e)
+	defer p.undo(e, m.record)
+	if p.opts.BeforeObserve != nil {
+		p.opts.BeforeObserve(&m.fix)
 	}
+	outcome := e.track.Observe(&p.env, &m.fix, &p.out)
+	p.tally.observed[outcome]++
+	p.table.touch(&p.env, e)
 }
 
 func (p *partition) apply(e *entry, m *commandMessage) {
 	p.env.EventClock, p.env.ClockBefore = p.clock.event, p.clock.event
-	if p.undoing(e, m.record, func() { e.track.Apply(&p.env, m.command, &p.out) }) {
-		p.tally.outcomes["command"]++
-	}
+	p.remember(e)
+	defer p.undo(e, m.record)
+	e.track.Apply(&p.env, m.command, &p.out)
+	p.tally.outcomes["command"]++
+	p.table.touch(&p.env, e)
 }
 
-// undoing runs fn on the track. When it panics, the track and the output are as before, the record is a dead letter, and
-// false is returned: one bad message costs no other vehicle anything.
-func (p *partition) undoing(e *entry, rec *broker.Record, fn func()) (ok bool) {
+// remember keeps the track and the length of the output for undo.
+func (p *partition) remember(e *entry) {
 	e.track.CopyTo(&p.saved)
-	mark := p.out.Mark()
-	defer func() {
-		if r := recover(); r != nil {
-			p.saved.CopyTo(e.track)
-			p.out.Rewind(mark)
-			p.host.metrics.panics.Inc()
-			p.log.Error("track panicked; its message became a dead letter", "vehicle", e.vehicle, "offset", rec.Offset, "err", fmt.Sprint(r), "stack", stack())
-			p.refuse(rec, "internal", fmt.Sprint(r))
-		}
-	}()
-	fn()
-	p.table.touch(&p.env, e)
-	return true
+	p.before = p.out.Mark()
+}
+
+// undo is deferred behind remember. After a panic the track and the output are as before, and the record is a dead letter: one
+// bad message costs no other vehicle anything.
+func (p *partition) undo(e *entry, rec *broker.Record) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	p.saved.CopyTo(e.track)
+	p.out.Rewind(p.before)
+	p.host.metrics.panics.Inc()
+	p.log.Error("track panicked; its message became a dead letter", "vehicle", e.vehicle, "offset", rec.Offset, "err", fmt.Sprint(r), "stack", stack())
+	p.refuse(rec, "internal", fmt.Sprint(r))
 }
 
 // panicError is a panic that escaped from a partition's own code.
