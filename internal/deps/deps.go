@@ -9,7 +9,7 @@ import (
 	_ "github.com/charmbracelet/lipgloss"
 	_ "github.com/charmbracelet/lipgloss/table"
 	_ "github.com/coder/websocket"
-	_ "github.com/elastic/go-elasticsearch/v8"
+	_ "github.com/elastic/elastic-transport-go/v8/elastictransport"
 	_ "github.com/elastic/go-elasticsearch/v8/esapi"
 	_ "github.com/getkin/kin-openapi/openapi3"
 	_ "github.com/getkin/kin-openapi/openapi3filter"

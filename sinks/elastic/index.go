@@ -3,9 +3,8 @@ package elastic
 import (
 	"time"
 
-	"github.com/go-faster/jx"
-
 	"github.com/trackmesh/trackmesh/sinks"
+	"github.com/trackmesh/trackmesh/sinks/elastic/wire"
 )
 
 // Documents dated further than this from when they came in share one index: their days are too many, or a clock is wrong.
@@ -28,42 +27,26 @@ func (s *Sink) kindPrefix(k sinks.Kind) string {
 
 // indexOf is where a document belongs. It must never depend on anything but the committed record: ids are unique per index.
 func (s *Sink) indexOf(d *sinks.Document) string {
-	at, ingested := timesOf(d)
+	at, ingested := wire.Times(d.Body, time.UnixMilli(d.Timestamp)) // events have no ingested_at; their record's timestamp stands for it
 	if at.IsZero() || at.Before(ingested.Add(-maxBefore)) || at.After(ingested.Add(maxAfter)) {
 		return s.kindPrefix(d.Kind) + other
 	}
-	return string(at.UTC().AppendFormat([]byte(s.kindPrefix(d.Kind)), dayLayout))
+	day := at.Unix() / secondsPerDay
+	cached := &s.lastIndex[d.Kind]
+	if last := cached.Load(); last != nil && last.day == day && at.Unix() >= 0 {
+		return last.name
+	}
+	name := string(at.UTC().AppendFormat([]byte(s.kindPrefix(d.Kind)), dayLayout))
+	if at.Unix() >= 0 { // before 1970 the division rounds the other way
+		cached.Store(&dayIndex{day, name})
+	}
+	return name
 }
 
-// timesOf reads @timestamp and ingested_at. Events have no ingested_at; their record's timestamp stands for it.
-func timesOf(d *sinks.Document) (at, ingested time.Time) {
-	ingested = time.UnixMilli(d.Timestamp)
-	dec := jx.GetDecoder()
-	defer jx.PutDecoder(dec)
-	dec.ResetBytes(d.Body)
-	_ = dec.ObjBytes(func(dec *jx.Decoder, key []byte) error { // what cannot be read is Elasticsearch's to refuse
-		switch string(key) {
-		case "@timestamp":
-			return readTime(dec, &at)
-		case "ingested_at":
-			return readTime(dec, &ingested)
-		default:
-			return dec.Skip()
-		}
-	})
-	return at, ingested
-}
+const secondsPerDay = 24 * 60 * 60
 
-func readTime(dec *jx.Decoder, into *time.Time) error {
-	if dec.Next() != jx.String {
-		return dec.Skip()
-	}
-	text, err := dec.StrBytes()
-	if err != nil {
-		return err
-	}
-	if t, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
-		*into = t
-	}
-	return nil
+// dayIndex is the index of the last document's day: the next one's is mostly the same.
+type dayIndex struct {
+	day  int64 // since 1970
+	name string
 }

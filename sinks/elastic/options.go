@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/elastic/go-elasticsearch/v8"
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -110,9 +110,10 @@ func (o *Options) compress() bool {
 	return false
 }
 
-// client is the connection to the cluster.
+// client is the connection to the cluster. It is the client library's transport: above it is a check of the product's name,
+// which a reply by a proxy would fail, and every request of the API in a typed form, which takes minutes to compile.
 type client struct {
-	*elasticsearch.BaseClient
+	*elastictransport.Client
 	http http.RoundTripper
 }
 
@@ -131,9 +132,16 @@ func (o *Options) connect() (*client, error) {
 		}
 		transport = t
 	}
-	c, err := elasticsearch.NewBaseClient(elasticsearch.Config{
-		Addresses: o.URLs, APIKey: o.APIKey, Username: o.Username, Password: o.Password,
-		DisableRetry: true, DisableMetaHeader: true, Transport: transport,
+	urls := make([]*url.URL, len(o.URLs))
+	for i, raw := range o.URLs {
+		u, err := url.Parse(raw)
+		if err != nil {
+			return nil, fmt.Errorf("elastic: %w", err)
+		}
+		urls[i] = u
+	}
+	c, err := elastictransport.New(elastictransport.Config{
+		UserAgent: "trackmesh", URLs: urls, APIKey: o.APIKey, Username: o.Username, Password: o.Password, DisableRetry: true, Transport: transport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("elastic: %w", err)
@@ -141,15 +149,12 @@ func (o *Options) connect() (*client, error) {
 	return &client{c, transport}, nil
 }
 
-// Perform makes a request below the base client's check of the product's name, which a reply by a proxy would fail.
-func (c *client) Perform(r *http.Request) (*http.Response, error) { return c.Transport.Perform(r) }
-
 // close ends idle connections, and the goroutines that look after nodes that failed.
 func (c *client) close(ctx context.Context) error {
 	if t, ok := c.http.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
-	if err := c.Close(ctx); err != nil && !errors.Is(err, elasticsearch.ErrAlreadyClosed) {
+	if err := c.Close(ctx); err != nil {
 		return fmt.Errorf("closing the connection to Elasticsearch: %w", err)
 	}
 	return nil

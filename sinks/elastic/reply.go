@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
-	"github.com/go-faster/jx"
 
 	"github.com/trackmesh/trackmesh/sinks"
+	"github.com/trackmesh/trackmesh/sinks/elastic/wire"
 )
 
 // errTooLarge is 413: fewer documents may fit.
@@ -40,32 +40,13 @@ var refusedForGood = map[string]bool{
 	"strict_dynamic_mapping_exception": true,
 }
 
-// itemReply is what a reply says of one item.
-type itemReply struct {
-	status       int
-	kind, reason string
-}
-
-// judge reads the reply of a bulk request as it comes in. Items come back in the order of the request.
+// judge reads the reply of a bulk request as it comes in.
 func judge(body io.Reader, items []item) (judgement, error) {
 	var j judgement
-	n := 0
-	dec := jx.Decode(body, 64<<10)
-	err := dec.ObjBytes(func(dec *jx.Decoder, key []byte) error {
-		if string(key) != "items" {
-			return dec.Skip()
+	n, err := wire.Items(body, func(n int, r wire.Item) {
+		if n < len(items) {
+			j.add(items[n], r)
 		}
-		return dec.Arr(func(dec *jx.Decoder) error {
-			r, err := readItem(dec)
-			if err != nil {
-				return err
-			}
-			if n < len(items) {
-				j.add(items[n], r)
-			}
-			n++
-			return nil
-		})
 	})
 	if err == nil && n != len(items) {
 		err = fmt.Errorf("it speaks of %d documents, %d were sent", n, len(items))
@@ -76,74 +57,23 @@ func judge(body io.Reader, items []item) (judgement, error) {
 	return j, nil
 }
 
-func (j *judgement) add(it item, r itemReply) {
+func (j *judgement) add(it item, r wire.Item) {
 	switch {
-	case r.status == http.StatusOK || r.status == http.StatusCreated:
+	case r.Status == http.StatusOK || r.Status == http.StatusCreated:
 		j.stored++
-	case r.status == http.StatusConflict:
+	case r.Status == http.StatusConflict:
 		j.known++
-	case r.status == http.StatusBadRequest && refusedForGood[r.kind]:
-		j.rejections = append(j.rejections, sinks.Rejection{Document: *it.document, Detail: r.kind + ": " + r.reason})
+	case r.Status == http.StatusBadRequest && refusedForGood[r.Kind]:
+		j.rejections = append(j.rejections, sinks.Rejection{Document: *it.document, Detail: r.Kind + ": " + r.Reason})
 	default:
 		j.again = append(j.again, it)
-		if r.status == http.StatusNotFound {
+		if r.Status == http.StatusNotFound {
 			j.absent = append(j.absent, it.index)
 		}
 		if j.why == nil {
-			j.why = &sinks.RetryError{Class: class(r.status, r.kind), Err: fmt.Errorf("document %s: %d %s: %s", it.document.ID, r.status, r.kind, r.reason)}
+			j.why = &sinks.RetryError{Class: class(r.Status, r.Kind), Err: fmt.Errorf("document %s: %d %s: %s", it.document.ID, r.Status, r.Kind, r.Reason)}
 		}
 	}
-}
-
-// readItem reads {"create":{"status":…,"error":{…}}}.
-func readItem(dec *jx.Decoder) (r itemReply, err error) {
-	err = dec.ObjBytes(func(dec *jx.Decoder, _ []byte) error {
-		return dec.ObjBytes(func(dec *jx.Decoder, key []byte) error {
-			switch string(key) {
-			case "status":
-				r.status, err = dec.Int()
-				return err
-			case "error":
-				r.kind, r.reason, err = readError(dec, 0)
-				return err
-			default:
-				return dec.Skip()
-			}
-		})
-	})
-	return r, err
-}
-
-// maxCauses bounds how deep the causes of an error are read.
-const maxCauses = 4
-
-// readError reads an error object, or the plain text that old versions send. The reason ends with its causes'.
-func readError(dec *jx.Decoder, depth int) (kind, reason string, err error) {
-	if dec.Next() != jx.Object {
-		if dec.Next() == jx.String {
-			reason, err = dec.Str()
-			return "", reason, err
-		}
-		return "", "", dec.Skip()
-	}
-	var cause string
-	err = dec.ObjBytes(func(dec *jx.Decoder, key []byte) (err error) {
-		switch {
-		case string(key) == "type" && dec.Next() == jx.String:
-			kind, err = dec.Str()
-		case string(key) == "reason" && dec.Next() == jx.String:
-			reason, err = dec.Str()
-		case string(key) == "caused_by" && depth < maxCauses:
-			_, cause, err = readError(dec, depth+1)
-		default:
-			err = dec.Skip()
-		}
-		return err
-	})
-	if cause != "" {
-		reason += ": " + cause
-	}
-	return kind, reason, err
 }
 
 // class names the kind of a failure that goes away, for metrics.
@@ -172,14 +102,7 @@ func class(status int, kind string) string {
 func refusal(res *esapi.Response) *sinks.RetryError {
 	status := res.StatusCode
 	raw, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	var kind, reason string
-	_ = jx.DecodeBytes(raw).ObjBytes(func(dec *jx.Decoder, key []byte) (err error) { // a proxy answers in HTML
-		if string(key) != "error" {
-			return dec.Skip()
-		}
-		kind, reason, err = readError(dec, 0)
-		return err
-	})
+	kind, reason := wire.Refusal(raw)
 	if kind == "" && reason == "" {
 		reason = string(raw[:min(len(raw), 200)])
 	}

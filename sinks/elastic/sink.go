@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trackmesh/trackmesh/history"
@@ -16,6 +17,9 @@ type Sink struct {
 	compress bool
 	metrics  *metrics
 
+	lastIndex [2]atomic.Pointer[dayIndex] // by kind
+
+	closing sync.Once
 	mu      sync.Mutex
 	checked time.Time       // when the templates were last seen; zero: not since the last failure
 	known   map[string]bool // indices written to since then
@@ -45,7 +49,9 @@ func New(opts Options) (*Sink, error) {
 // Close ends the connections. Idempotent; requests under way go on.
 func (s *Sink) Close(ctx context.Context) error {
 	s.metrics.unregister()
-	return s.es.close(ctx)
+	var err error
+	s.closing.Do(func() { err = s.es.close(ctx) })
+	return err
 }
 
 // Write stores documents. See sinks.Writer.

@@ -397,24 +397,3 @@ func TestTheClientsErrorsAreUnderstood(t *testing.T) {
 	require.Zero(t, retryAfter("Wed, 21 Oct 2026 07:28:00 GMT"))
 	require.Equal(t, maxRetryAfter, retryAfter("100000"))
 }
-
-func FuzzJudge(f *testing.F) {
-	docs := positionsOn("2026-03-01", 0, 2)
-	items := []item{{document: &docs[0]}, {document: &docs[1]}}
-	for _, seed := range []string{
-		`{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":409}}]}`,
-		`{"items":[{"create":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"r","caused_by":{"reason":"c"}}}},{"create":{"status":429}}]}`,
-		`{"items":[{"create":{"status":404,"error":"text"}},{}]}`, `{"items":null}`, `[]`, ``,
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, reply []byte) {
-		j, err := judge(strings.NewReader(string(reply)), items)
-		if err != nil {
-			retryOf(t, err)
-			return
-		}
-		require.Equal(t, len(items), j.stored+j.known+len(j.rejections)+len(j.again), "each document has one outcome")
-		require.Equal(t, len(j.again) > 0, j.why != nil)
-	})
-}
