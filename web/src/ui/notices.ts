@@ -5,7 +5,7 @@ import {count, duration} from './format.ts';
 
 /** What needs to be said over the map: at most one thing, the most important one. */
 export function notices(actions: Actions): HTMLElement {
-  const root = h('div', {class: 'notices', role: 'status', 'aria-live': 'polite'});
+  const root = h('div', {class: 'notices'});
   let shown = '';
   const show = () => {
     const notice = choose(store.get(), Date.now());
@@ -47,6 +47,7 @@ function render(notice: Notice, actions: Actions): HTMLElement {
   const {button} = notice;
   return h('div', {class: `notice notice-${notice.kind}`},
     notice.kind === 'loading' && h('span', {class: 'spinner', 'aria-hidden': 'true'}),
-    h('div', {}, h('strong', {}, notice.text), notice.detail !== '' && h('p', {}, notice.detail)),
+    h('div', {}, h('strong', notice.kind === 'lost' ? {} : {role: 'status'}, notice.text), // the lost one counts seconds; the pill says it once
+      notice.detail !== '' && h('p', {}, notice.detail)),
     button && h('button', {type: 'button', class: 'button', click: () => actions[button[1]]()}, button[0]));
 }
