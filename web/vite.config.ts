@@ -11,6 +11,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the node's policy allows no data: but pictures
     modulePreload: {polyfill: false},
     chunkSizeWarningLimit: 1500,
+    license: {fileName: 'licences.txt'},
   },
   server: {proxy: {'/api': {target: node, ws: true}, '/config.json': node}},
   test: {include: ['src/**/*.test.ts']},

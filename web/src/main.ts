@@ -22,7 +22,7 @@ const sheet = h('button', {type: 'button', class: 'sheet-handle', 'aria-expanded
 }}, icon('up'));
 const panel = h('aside', {class: 'panel', 'aria-label': 'Details'}, sheet, card(app.actions), feed(app.actions));
 const main = h('main', {class: 'stage'}, container, notices(app.actions), h('div', {class: 'below'}, lookSwitch(app.actions)), mapButtons(app.actions),
-  h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './docs'}, 'API')));
+  h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './licences.txt'}, 'Licences'), ' ', h('a', {href: './docs'}, 'API')));
 document.getElementById('app')!.replaceChildren(topbar(app.actions), main, panel);
 store.watch(s => s.selected, selected => document.body.classList.toggle('has-card', selected !== null));
 
