@@ -25,6 +25,8 @@ const outage = /WebSocket connection to .* failed|Failed to load resource: net::
 
 export class Visit {
   faults = [];
+  /** The requests that were answered. */
+  loaded = [];
   /** Set while the node is down on purpose. */
   inOutage = false;
 
@@ -40,6 +42,7 @@ export class Visit {
       return route.abort();
     });
     const page = (visit.page = await visit.context.newPage());
+    page.on("requestfinished", (request) => visit.loaded.push(request));
     page.on("websocket", (socket) => {
       if (new URL(socket.url()).host !== host) visit.faults.push(`a WebSocket to ${socket.url()}`);
     });

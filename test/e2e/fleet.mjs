@@ -27,7 +27,7 @@ export const yard = {
 };
 
 export const colours = {
-  light: { moving: "#1463d2", stopped: "#d4730a", ring: "#ffffff" },
+  light: { moving: "#1463d2", stopped: "#c86a08", ring: "#ffffff" },
   dark: { moving: "#4fb0ff", stopped: "#ffb347", ring: "#0b1116" },
 };
 

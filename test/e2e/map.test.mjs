@@ -51,6 +51,16 @@ for (const theme of ["light", "dark"]) {
   }, { colorScheme: theme });
 }
 
+test("all that is loaded before the first vehicle is drawn is at most 500 KB on the wire", { timeout: 120_000 }, async () => {
+  const v = await Visit.open(browser, node.url, { hash: viewHash });
+  await v.vehicle("van-moving");
+  const sizes = await Promise.all(v.loaded.map(async (r) => [new URL(r.url()).pathname, (await r.sizes()).responseBodySize]));
+  const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
+  await v.close();
+  assert.ok(sizes.some(([path]) => path.endsWith(".js")) && total > 50_000, `what was loaded was seen: ${JSON.stringify(sizes)}`);
+  assert.ok(total <= 500_000, `${total} bytes: ${JSON.stringify(sizes)}`);
+});
+
 visit("the counts by state are those of the fleet", async (v, page) => {
   await v.until(() => window.__trackmesh.state().status?.total === 3);
   for (const state of ["moving", "stopped", "silent"]) assert.equal(await page.locator(`.count-${state} b`).innerText(), "1", state);
@@ -176,7 +186,7 @@ visit("the theme is switched by hand and kept", async (v, page) => {
 });
 
 visit("a followed vehicle stays in view", async (v, page) => {
-  const drive = (i) => node.post([fix("van-followed", [-73.988 + i * 0.02, 40.742], 120 - i * 30, { speed: 55, heading: 90 })]);
+  const drive = (i) => node.post([fix("van-followed", [-73.988 + i * 0.009, 40.742], 120 - i * 30, { speed: 25, heading: 90 })]);
   await drive(0);
   await v.vehicle("van-followed");
   await page.keyboard.press("/");
@@ -188,7 +198,7 @@ visit("a followed vehicle stays in view", async (v, page) => {
     const at = await v.until((east) => {
       const seen = window.__trackmesh.idle() && window.__trackmesh.vehicle("van-followed");
       return seen && Math.abs(seen.lon - east) < 1e-6 && seen.pixel;
-    }, -73.988 + i * 0.02);
+    }, -73.988 + i * 0.009);
     const box = await page.locator("#map").boundingBox();
     assert.ok(at[0] > 0 && at[0] < box.width, `step ${i}: drawn at ${at}`);
   }

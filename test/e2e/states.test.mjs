@@ -55,8 +55,8 @@ test("a killed node is noticed, and the map goes on when it is back, with every 
     v.inOutage = false;
     await v.page.locator(".notice-lost").waitFor({ state: "hidden" });
     await v.vehicle("van-stopped");
-    await node.post([fix("van-moving", [-74.0035, 40.743], 0)]);
-    await v.page.locator("#events li", { hasText: "van-moving" }).filter({ hasText: "West Yard" }).first().waitFor();
+    await node.post([fix("van-later", [-74.0035, 40.743], 0)]);
+    await v.page.locator("#events li", { hasText: "van-later" }).filter({ hasText: "West Yard" }).first().waitFor();
     const now = await v.page.locator("#events li").evaluateAll((rows) => rows.map((r) => r.dataset.event));
     assert.equal(new Set(now).size, now.length, "no event twice");
     assert.deepEqual(before.filter((id) => !now.includes(id)), [], "no event lost");
