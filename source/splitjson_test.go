@@ -64,7 +64,7 @@ func TestFeaturesAreTakenAsTheyCome(t *testing.T) {
 		var got []string
 		for _, l := range lines {
 			got = append(got, string(l.Value))
-			require.Equal(t, typeGeoJSON, l.ContentType)
+			require.Equal(t, "application/geo+json", l.ContentType)
 		}
 		require.Equal(t, want, got, body)
 	}

@@ -62,7 +62,7 @@ func New(network *Network, o Options) (*Fleet, error) {
 		o.Prefix = "taxi-"
 	}
 	f := &Fleet{
-		network: network, hubs: newHubs(network), seed: o.Seed, interval: o.Interval.Milliseconds(), reported: o.Start.UnixMilli(),
+		network: network, hubs: network.goals(), seed: o.Seed, interval: o.Interval.Milliseconds(), reported: o.Start.UnixMilli(),
 		vehicles: make([]vehicle, o.Vehicles), ids: make([]string, o.Vehicles),
 	}
 	now := seconds(f.reported)

@@ -194,11 +194,15 @@ func TestAnHourOfTheDemoIsPlausible(t *testing.T) {
 }
 
 func inRing(ring []geo.Point, p geo.Point) bool {
-	flat := make([][2]float64, len(ring))
+	return within(flat(ring), p.Lon, p.Lat)
+}
+
+func flat(ring []geo.Point) [][2]float64 {
+	out := make([][2]float64, len(ring))
 	for i, q := range ring {
-		flat[i] = [2]float64{q.Lon, q.Lat}
+		out[i] = [2]float64{q.Lon, q.Lat}
 	}
-	return within(flat, p.Lon, p.Lat)
+	return out
 }
 
 // streetIndex finds the distance to the nearest street by squares of a hundredth of a degree.
@@ -327,10 +331,20 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkNew(b *testing.B) {
 	n, err := newYork()
 	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := New(n, Options{Vehicles: 2000, Seed: 1, Start: start})
-		require.NoError(b, err)
+	for _, part := range []struct {
+		name string
+		run  func()
+	}{
+		{"hubs", func() { newHubs(n) }},
+		{"2k vehicles", func() { fleetOf(b, Options{Vehicles: 2000, Seed: 1}) }},
+		{"50k vehicles", func() { fleetOf(b, Options{Vehicles: 50_000, Seed: 1}) }},
+	} {
+		b.Run(part.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				part.run()
+			}
+		})
 	}
 }
 

@@ -3,17 +3,20 @@ package fleet
 import (
 	"errors"
 	"math"
+	"sync"
 
 	"github.com/trackmesh/trackmesh/geo"
 )
 
-// Network is a directed graph of streets of which every node can be reached from every other. Immutable.
+// Network is a directed graph of streets of which every node can be reached from every other. Immutable; many fleets may share it.
 type Network struct {
 	nodes     []geo.Point
 	signals   []bool  // by node: traffic lights
 	first     []int32 // edges[first[n]:first[n+1]] leave node n
 	edges     []edge
 	landmarks []landmark
+	// goals are found once, when the first fleet needs them.
+	goals func() *hubs
 }
 
 // edge is a straight piece of street, in the direction of travel.
@@ -119,6 +122,7 @@ func (b *builder) build() (*Network, error) {
 		n.first = append(n.first, int32(len(n.edges))) //nolint:gosec // fewer than before
 	}
 	n.grant(b.wishes)
+	n.goals = sync.OnceValue(func() *hubs { return newHubs(n) })
 	return n, nil
 }
 

@@ -62,9 +62,10 @@ func TestNewYorkIsOneNetworkOverAllBoroughsAndAirports(t *testing.T) {
 			if o.id != id {
 				continue
 			}
-			for _, p := range n.nodes {
-				for _, piece := range o.polygons {
-					if inRing(piece[0], p) {
+			for _, piece := range o.polygons {
+				outline := newStrips(flat(piece[0]))
+				for _, p := range n.nodes {
+					if outline.has(p.Lon, p.Lat) {
 						inside++
 					}
 				}
