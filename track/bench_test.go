@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,17 +54,14 @@ func polygons(tb testing.TB, n, vertices int, spreadMetres, radiusMetres float64
 	changes := make([]fence.Change, n)
 	for i := range changes {
 		centre := geo.Destination(newYork, r.Float64()*360, math.Sqrt(r.Float64())*spreadMetres)
-		ring := ""
-		for v := range vertices + 1 {
+		ring := make([]string, vertices+1)
+		for v := range ring {
 			angle := float64(v%vertices) * 360 / float64(vertices)
 			p := geo.Destination(centre, angle, radiusMetres*(0.8+0.2*math.Cos(5*angle*math.Pi/180)))
-			if v > 0 {
-				ring += ","
-			}
-			ring += fmt.Sprintf("[%.7f,%.7f]", p.Lon, p.Lat)
+			ring[v] = fmt.Sprintf("[%.7f,%.7f]", p.Lon, p.Lat)
 		}
 		id := fmt.Sprintf("fence-%05d", i)
-		f, err := fence.Parse(id, fmt.Appendf(nil, `{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[%s]]}}`, ring), int64(i))
+		f, err := fence.Parse(id, fmt.Appendf(nil, `{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[%s]]}}`, strings.Join(ring, ",")), int64(i))
 		require.NoError(tb, err)
 		changes[i] = fence.Change{ID: id, Fence: f, Version: int64(i)}
 	}
@@ -100,7 +98,11 @@ func BenchmarkStep(b *testing.B) {
 					out.Reset()
 				}
 			}
-			for range 300 * c.vehicles { // the paths are full
+			laps := 300 // the paths are full
+			if testing.Short() {
+				laps = 3
+			}
+			for range laps * c.vehicles {
 				step()
 			}
 			events = 0
@@ -150,6 +152,13 @@ func BenchmarkSnapshot(b *testing.B) {
 			buf = shots.Append(buf[:0], t)
 		}
 		b.ReportMetric(float64(len(buf)), "B/snapshot")
+	})
+	b.Run("copy", func(b *testing.B) {
+		var saved track.Track
+		b.ReportAllocs()
+		for b.Loop() {
+			t.CopyTo(&saved)
+		}
 	})
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"time"
@@ -83,25 +84,25 @@ func appendPayload(dst []byte, e *Event) []byte {
 	case e.Stop != nil:
 		dst = append(dst, `,"stop":{"started":`...)
 		dst = appendTime(dst, e.Stop.Started)
-		if e.Stop.Ended != 0 {
+		if e.Type == StopEnded {
 			dst = append(dst, `,"ended":`...)
 			dst = appendTime(dst, e.Stop.Ended)
-			dst = appendNumber(dst, `,"duration_seconds":`, seconds(e.Stop.Started, e.Stop.Ended), 3)
+			dst = appendNumber(dst, `,"duration_seconds":`, seconds(e.Stop.Started, e.Stop.Ended))
 		}
 		dst = append(dst, `,"location":`...)
 		dst = append(appendPoint(dst, e.Stop.Location), '}')
 	case e.Trip != nil:
 		dst = append(dst, `,"trip":{"start":`...)
 		dst = appendTripPoint(dst, e.Trip.Start)
-		if e.Trip.End.Time != 0 {
+		if e.Type == TripEnded {
 			dst = append(dst, `,"end":`...)
 			dst = appendTripPoint(dst, e.Trip.End)
 			duration := seconds(e.Trip.Start.Time, e.Trip.End.Time)
-			dst = appendNumber(dst, `,"distance_metres":`, e.Trip.DistanceMetres, 3)
-			dst = appendNumber(dst, `,"duration_seconds":`, duration, 3)
-			dst = appendNumber(dst, `,"max_speed_mps":`, e.Trip.MaxSpeedMPS, 3)
+			dst = appendNumber(dst, `,"distance_metres":`, e.Trip.DistanceMetres)
+			dst = appendNumber(dst, `,"duration_seconds":`, duration)
+			dst = appendNumber(dst, `,"max_speed_mps":`, e.Trip.MaxSpeedMPS)
 			if duration > 0 {
-				dst = appendNumber(dst, `,"mean_speed_mps":`, e.Trip.DistanceMetres/duration, 3)
+				dst = appendNumber(dst, `,"mean_speed_mps":`, e.Trip.DistanceMetres/duration)
 			}
 		}
 		dst = append(dst, '}')
@@ -111,7 +112,7 @@ func appendPayload(dst []byte, e *Event) []byte {
 		if e.Type == GapEnded {
 			dst = append(dst, `,"until":`...)
 			dst = appendTime(dst, e.Gap.Until)
-			dst = appendNumber(dst, `,"duration_seconds":`, seconds(e.Gap.Since, e.Gap.Until), 3)
+			dst = appendNumber(dst, `,"duration_seconds":`, seconds(e.Gap.Since, e.Gap.Until))
 			dst = append(dst, `,"delayed":`...)
 			dst = strconv.AppendBool(dst, e.Gap.Delayed)
 		}
@@ -139,18 +140,18 @@ func AppendDocument(dst []byte, d *Document, topic string, partition int32) []by
 	dst = append(dst, `,"location":`...)
 	dst = appendPoint(dst, f.Position)
 	dst = append(dst, `,"geohash":"`...)
-	dst = append(dst, geo.Geohash(f.Position, 12)...)
+	dst = appendGeohash(dst, f.Position)
 	dst = append(dst, '"')
-	dst = appendNumber(dst, `,"speed_mps":`, d.SpeedMPS, 3)
-	dst = appendNumber(dst, `,"heading_degrees":`, d.HeadingDegrees, 3)
-	dst = appendNumber(dst, `,"accuracy_metres":`, f.AccuracyMetres, 3)
-	dst = appendNumber(dst, `,"altitude_metres":`, f.AltitudeMetres, 3)
-	dst = appendNumber(dst, `,"distance_metres":`, d.DistanceMetres, 3)
-	dst = appendNumber(dst, `,"odometer_metres":`, d.OdometerMetres, 3)
+	dst = appendNumber(dst, `,"speed_mps":`, d.SpeedMPS)
+	dst = appendNumber(dst, `,"heading_degrees":`, d.HeadingDegrees)
+	dst = appendNumber(dst, `,"accuracy_metres":`, f.AccuracyMetres)
+	dst = appendNumber(dst, `,"altitude_metres":`, f.AltitudeMetres)
+	dst = appendNumber(dst, `,"distance_metres":`, d.DistanceMetres)
+	dst = appendNumber(dst, `,"odometer_metres":`, d.OdometerMetres)
 	dst = appendJudgement(dst, d)
 	if len(f.Attributes) > 0 {
 		dst = append(dst, `,"attributes":`...)
-		dst = append(dst, f.Attributes...)
+		dst = appendObject(dst, f.Attributes)
 	} else {
 		dst = append(dst, `,"attributes":{}`...)
 	}
@@ -182,42 +183,125 @@ func appendJudgement(dst []byte, d *Document) []byte {
 	return append(dst, ']')
 }
 
-// appendTime appends RFC 3339 in UTC with milliseconds, quoted.
+// appendTime appends RFC 3339 in UTC with milliseconds, quoted. The date is found by Howard Hinnant's civil_from_days.
 func appendTime(dst []byte, ms int64) []byte {
-	return time.UnixMilli(ms).UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`)
+	const dayMS = 86_400_000
+	days := ms / dayMS
+	rest := ms % dayMS
+	if rest < 0 {
+		days, rest = days-1, rest+dayMS
+	}
+	z := days + 719_468 // since 1 March of the year 0
+	if z < 0 || days > 2_932_896 {
+		return time.UnixMilli(ms).UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`) // years that are not of four digits
+	}
+	era := z / 146_097
+	ofEra := z - era*146_097
+	year := (ofEra - ofEra/1460 + ofEra/36_524 - ofEra/146_096) / 365
+	ofYear := ofEra - (365*year + year/4 - year/100)
+	month := (5*ofYear + 2) / 153 // from March
+	day := ofYear - (153*month+2)/5 + 1
+	year += era * 400
+	if month += 3; month > 12 {
+		month, year = month-12, year+1
+	}
+	dst = append(dst, '"')
+	dst = appendDigits(dst, uint64(year), 4)
+	dst = appendDigits(append(dst, '-'), uint64(month), 2)
+	dst = appendDigits(append(dst, '-'), uint64(day), 2)
+	dst = appendDigits(append(dst, 'T'), uint64(rest/3_600_000), 2)
+	dst = appendDigits(append(dst, ':'), uint64(rest/60_000%60), 2)
+	dst = appendDigits(append(dst, ':'), uint64(rest/1000%60), 2)
+	dst = appendDigits(append(dst, '.'), uint64(rest%1000), 3)
+	return append(dst, 'Z', '"')
+}
+
+// appendDigits appends a number with leading zeros.
+func appendDigits(dst []byte, v uint64, width int) []byte {
+	var digits [8]byte
+	for i := width - 1; i >= 0; i-- {
+		digits[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return append(dst, digits[:width]...)
 }
 
 // appendPoint appends [longitude, latitude] to 8 decimals, a millimetre.
 func appendPoint(dst []byte, p geo.Point) []byte {
-	dst = appendFloat(append(dst, '['), p.Lon, 8)
-	return append(appendFloat(append(dst, ','), p.Lat, 8), ']')
+	dst = appendFloat(append(dst, '['), p.Lon, 1e8, 8)
+	return append(appendFloat(append(dst, ','), p.Lat, 1e8, 8), ']')
 }
 
-// appendNumber appends a member with a number, or nothing when it is absent.
-func appendNumber(dst []byte, name string, v float64, decimals int) []byte {
+// appendNumber appends a member with a number to 3 decimals, or nothing when it is absent.
+func appendNumber(dst []byte, name string, v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return dst
 	}
-	return appendFloat(append(dst, name...), v, decimals)
+	return appendFloat(append(dst, name...), v, 1e3, 3)
 }
 
-// appendFloat appends a finite number rounded to so many decimals, without needless zeros.
-func appendFloat(dst []byte, v float64, decimals int) []byte {
-	dst = strconv.AppendFloat(dst, v, 'f', decimals, 64)
-	for dst[len(dst)-1] == '0' {
-		dst = dst[:len(dst)-1]
+// exact is up to where a float64 holds every whole number.
+const exact = 1 << 53
+
+// appendFloat appends a finite number rounded to so many decimals, of which scale is the power, without needless zeros.
+func appendFloat(dst []byte, v, scale float64, decimals int) []byte {
+	scaled := math.Round(v * scale)
+	if math.Abs(scaled) >= exact {
+		return strconv.AppendFloat(dst, v, 'f', -1, 64)
 	}
-	if dst[len(dst)-1] == '.' {
-		dst = dst[:len(dst)-1]
+	if scaled < 0 {
+		dst, scaled = append(dst, '-'), -scaled
 	}
-	if n := len(dst); n >= 2 && dst[n-1] == '0' && dst[n-2] == '-' { // no -0
-		dst = append(dst[:n-2], '0')
+	n, whole := uint64(scaled), uint64(scale)
+	dst = strconv.AppendUint(dst, n/whole, 10)
+	rest := n % whole
+	if rest == 0 {
+		return dst
+	}
+	for rest%10 == 0 {
+		rest /= 10
+		decimals--
+	}
+	return appendDigits(append(dst, '.'), rest, decimals)
+}
+
+// geohashDigits are base32 as geohash has it.
+const geohashDigits = "0123456789bcdefghjkmnpqrstuvwxyz"
+
+// appendGeohash appends the cell of 12 characters.
+func appendGeohash(dst []byte, p geo.Point) []byte {
+	cell := geo.GeohashInt(p, 12)
+	for shift := 55; shift >= 0; shift -= 5 {
+		dst = append(dst, geohashDigits[cell>>shift&31])
 	}
 	return dst
 }
 
+// appendObject appends a JSON object that a record brought, on one line: stores and streams take a line for a record. Line
+// breaks can only be between its tokens.
+func appendObject(dst, object []byte) []byte {
+	if bytes.IndexByte(object, '\n') < 0 && bytes.IndexByte(object, '\r') < 0 {
+		return append(dst, object...)
+	}
+	for _, c := range object {
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// appendString appends a JSON string. Most texts need no escapes.
 func appendString(dst []byte, s string) []byte {
-	w := jx.Writer{Buf: dst}
-	w.Str(s)
-	return w.Buf
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			w := jx.Writer{Buf: dst}
+			w.Str(s)
+			return w.Buf
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
 }

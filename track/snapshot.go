@@ -186,7 +186,7 @@ func (h *held) write(w *wire, tag uint64) {
 	w.end(start)
 }
 
-// ErrSnapshot: the bytes are no snapshot of a track that this program can read.
+// ErrSnapshot says that the bytes are no snapshot of a track that this program can read.
 var ErrSnapshot = errors.New("not a snapshot of a track")
 
 // Restore makes the track that a snapshot was taken of. Its path starts anew. It keeps nothing of the bytes.
