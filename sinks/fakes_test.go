@@ -78,6 +78,12 @@ func (f *fakeLog) cursor(s broker.Stream, partition int32) int64 {
 	return at
 }
 
+func (f *fakeLog) storesSoFar() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stores
+}
+
 func (f *fakeLog) Bounds(_ context.Context, s broker.Stream, p int32) (earliest, end int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

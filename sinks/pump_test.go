@@ -387,11 +387,11 @@ func TestCursorsAreStoredHourlyThoughNothingMoves(t *testing.T) {
 		r := newRig(t, nil)
 		r.pump.Add(0)
 		r.pass(time.Minute)
-		before := r.log.stores
+		before := r.log.storesSoFar()
 		r.pass(30 * time.Minute)
-		require.Equal(t, before, r.log.stores)
+		require.Equal(t, before, r.log.storesSoFar())
 		r.pass(time.Hour)
-		require.Greater(t, r.log.stores, before)
+		require.Greater(t, r.log.storesSoFar(), before)
 		r.stop()
 	})
 }

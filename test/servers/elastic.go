@@ -33,9 +33,12 @@ const (
 
 // ElasticsearchOptions shape an Elasticsearch; the zero value is one node without security.
 type ElasticsearchOptions struct {
-	Security bool              // basic authentication and API keys; the user above is a superuser
+	Security bool              // basic authentication; the user above is a superuser
 	Config   map[string]string // further lines of elasticsearch.yml
-	Heap     string            // -Xmx; empty: 512m
+	// Roles are users with a role of the same name, and what roles.yml says of it, as JSON; their password is
+	// the one above. API keys cannot be made: this distribution lacks an analyzer that their index needs.
+	Roles map[string]string
+	Heap  string // -Xmx; empty: 512m
 }
 
 // ElasticsearchServer is a running Elasticsearch of one node. Its address and its data outlive its process.
@@ -123,8 +126,11 @@ func (e *ElasticsearchServer) lay(distribution string, ports []int, opts Elastic
 		// A developer's disk may be fuller than Elasticsearch likes it; that is not what is tested.
 		"cluster.routing.allocation.disk.threshold_enabled": "false",
 	}
-	if opts.Security {
-		settings["xpack.security.authc.api_key.enabled"] = "true"
+	users, memberships, roles := ElasticsearchUser+":"+elasticsearchHash+"\n", "superuser:"+ElasticsearchUser+"\n", ""
+	for name, privileges := range opts.Roles {
+		users += name + ":" + elasticsearchHash + "\n"
+		memberships += name + ":" + name + "\n"
+		roles += name + ": " + privileges + "\n"
 	}
 	for key, value := range opts.Config {
 		settings[key] = value
@@ -135,9 +141,10 @@ func (e *ElasticsearchServer) lay(distribution string, ports []int, opts Elastic
 	}
 	for name, content := range map[string]string{
 		"elasticsearch.yml": yml.String(),
-		"users":             ElasticsearchUser + ":" + elasticsearchHash + "\n",
-		"users_roles":       "superuser:" + ElasticsearchUser + "\n",
-		"role_mapping.yml":  "", "roles.yml": "",
+		"users":             users,
+		"users_roles":       memberships,
+		"roles.yml":         roles,
+		"role_mapping.yml":  "",
 	} {
 		if err := os.WriteFile(filepath.Join(e.dir, "config", name), []byte(content), 0o600); err != nil {
 			return err
