@@ -106,10 +106,11 @@ func (s *restoring) evidence(data []byte) (e Evidence) {
 // visit reads one and puts it in its place by id.
 func (s *restoring) visit(data []byte) {
 	r, v := fields{rest: data}, visit{emits: fence.MaskAll}
+	var id, name []byte
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | bytesType:
-			v.id = string(r.data)
+			id = r.data
 		case 2<<3 | varintType:
 			v.version = int64(r.number)
 		case 3<<3 | varintType:
@@ -123,13 +124,19 @@ func (s *restoring) visit(data []byte) {
 		case 7<<3 | varintType:
 			v.dwelt = r.number != 0
 		case 8<<3 | bytesType:
-			v.name = string(r.data)
+			name = r.data
 		case 9<<3 | varintType:
 			v.emits = fence.MaskAll &^ fence.Mask(r.number)
 		}
 	}
 	s.bad = s.bad || r.bad
+	var space [fence.MaxIDBytes + maxKeptName]byte
+	texts := string(append(append(space[:0], id...), name...)) // one piece of memory for both
+	v.id, v.name = texts[:len(id)], texts[len(id):]
 	t := s.track
+	if t.visits == nil {
+		t.visits = make([]visit, 0, 2)
+	}
 	if n := len(t.visits); n == 0 || cmp.Less(t.visits[n-1].id, v.id) {
 		t.visits = append(t.visits, v)
 		return
