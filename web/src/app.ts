@@ -93,6 +93,8 @@ export class App {
     tooltip(container, stage);
     addEventListener('hashchange', () => this.readHash());
     store.watch(s => s.fences, fences => stage.showFences(fences));
+    store.watch(s => s.track, () => this.follow(stage));
+    store.watch(s => s.following, () => this.follow(stage));
     store.watch(s => s.trail, trail => stage.showTrail(trail?.vehicle ?? null, trail?.line ?? []));
     stage.onDraw(() => this.follow(stage));
   }
@@ -248,11 +250,8 @@ export class App {
     const {following, selected, track} = store.get();
     if (!following || selected === null || stage.map.isMoving()) return;
     const view = stage.view();
-    const place = stage.placeOf(selected);
-    if (!place) {
-      if (track && stage.drawn !== 'points') stage.map.setCenter(track.position);
-      return;
-    }
+    const place = stage.placeOf(selected) ?? (track ? stage.screen(track.position) : undefined); // frames hold only what is in view
+    if (!place) return;
     if (Math.abs(place[0] - view.width / 2) < view.width / 6 && Math.abs(place[1] - view.height / 2) < view.height / 6) return;
     const to: [number, number] = [(place[0] - view.width / 2) / view.world + view.x, (place[1] - view.height / 2) / view.world + view.y];
     queueMicrotask(() => stage.map.easeTo({center: [longitude(to[0]), latitude(to[1])], duration: reduced.matches ? 0 : 500}));

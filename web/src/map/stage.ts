@@ -2,7 +2,7 @@ import {Map as GLMap, setWorkerUrl, type StyleSpecification} from 'maplibre-gl';
 import workerURL from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import type {Geometry, Position} from 'geojson';
 import {Fleet} from '../fleet.ts';
-import {mercatorX, mercatorY, type View} from '../mercator.ts';
+import {mercatorX, mercatorY, screenX, screenY, type View} from '../mercator.ts';
 import type {CellsFrame} from '../wire/frame.ts';
 import {cellAt, cellsOf, drawCells, type Cell} from './cells.ts';
 import {fenceCollection} from './fences.ts';
@@ -255,6 +255,12 @@ export class Stage {
 
   pickCell(x: number, y: number): Cell | undefined {
     return this.drawn === 'cells' ? cellAt(this.cells, this.view(), x, y) : undefined;
+  }
+
+  /** Where a place is, in pixels. */
+  screen([lon, lat]: readonly [number, number]): [number, number] {
+    const view = this.view();
+    return [screenX(view, mercatorX(lon)), screenY(view, mercatorY(lat))];
   }
 
   /** Where a vehicle is drawn, in pixels; undefined when it is not among the points. */

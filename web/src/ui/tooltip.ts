@@ -1,5 +1,4 @@
 import type {Stage} from '../map/stage.ts';
-import {screenX, screenY, mercatorX, mercatorY} from '../mercator.ts';
 import {store} from '../state.ts';
 import {h} from './dom.ts';
 import {count, heading, speed} from './format.ts';
@@ -38,10 +37,7 @@ export function tooltip(container: HTMLElement, stage: Stage): void {
   stage.onDraw(() => {
     const {selected, track} = store.get();
     let place = selected === null ? undefined : stage.placeOf(selected);
-    if (!place && selected !== null && track) {
-      const view = stage.view();
-      place = [screenX(view, mercatorX(track.position[0])), screenY(view, mercatorY(track.position[1]))];
-    }
+    if (!place && selected !== null && track) place = stage.screen(track.position);
     ring.hidden = place === undefined;
     if (place) ring.style.transform = `translate(${place[0].toFixed(1)}px, ${place[1].toFixed(1)}px)`;
   });
