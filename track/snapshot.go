@@ -193,7 +193,7 @@ var ErrSnapshot = errors.New("not a snapshot of a track")
 func Restore(vehicle string, snapshot []byte) (*Track, error) {
 	t := &Track{vehicle: vehicle}
 	s := restoring{track: t}
-	r := fields{rest: snapshot}
+	r := fields{buf: snapshot}
 	for r.next() {
 		s.field(&r)
 	}
@@ -242,7 +242,7 @@ func (s *restoring) field(r *fields) {
 	case 10<<3 | fixed32Type:
 		t.altitude, s.has[3] = r.float(), true
 	case 11<<3 | bytesType:
-		t.attributes = slices.Clone(r.data)
+		t.attributes = slices.Clone(r.data())
 	case 12<<3 | varintType:
 		t.sequence = r.number
 	case 13<<3 | fixed64Type:
@@ -250,13 +250,13 @@ func (s *restoring) field(r *fields) {
 	case 14<<3 | varintType:
 		s.flags = r.number
 	case 15<<3 | bytesType:
-		s.candidate = r.data
+		s.candidate = r.data()
 	case 16<<3 | bytesType:
-		s.stop = r.data
+		s.stop = r.data()
 	case 17<<3 | bytesType:
-		s.trip = r.data
+		s.trip = r.data()
 	case 18<<3 | bytesType:
-		s.visit(r.data)
+		s.visit(r.data())
 	case 23<<3 | varintType:
 		s.gapAfterTime = r.signed()
 	default:
@@ -268,21 +268,21 @@ func (s *restoring) rare(r *fields) {
 	t := s.track
 	switch r.tag {
 	case 19<<3 | bytesType:
-		t.few().jump = s.held(r.data)
+		t.few().jump = s.held(r.data())
 	case 20<<3 | bytesType:
-		few, h := t.few(), s.held(r.data)
+		few, h := t.few(), s.held(r.data())
 		few.held = append(few.held, h)
 		few.heldBytes += h.size()
 	case 21<<3 | bytesType:
 		var c trackmeshv1.Configure
-		s.bad = s.bad || c.UnmarshalVT(r.data) != nil
+		s.bad = s.bad || c.UnmarshalVT(r.data()) != nil
 		t.configure(&c)
 	case 22<<3 | bytesType:
 		few := t.few()
 		if few.annotations == nil {
 			few.annotations = map[string]string{}
 		}
-		key, value := s.pair(r.data)
+		key, value := s.pair(r.data())
 		few.annotations[key] = value
 	}
 }

@@ -16,7 +16,7 @@ func (s *restoring) motion() {
 	} else {
 		s.readCandidate(&t.halt)
 	}
-	r := fields{rest: s.trip}
+	r := fields{buf: s.trip}
 	t.trip.start = t.time
 	for r.next() {
 		switch r.tag {
@@ -36,7 +36,7 @@ func (s *restoring) motion() {
 }
 
 func (s *restoring) readCandidate(h *halt) {
-	r := fields{rest: s.candidate}
+	r := fields{buf: s.candidate}
 	h.since = s.track.time
 	for r.next() {
 		switch r.tag {
@@ -65,7 +65,7 @@ func (s *restoring) readCandidate(h *halt) {
 
 // readStop reads the mean place as the only fix.
 func (s *restoring) readStop(h *halt) {
-	r := fields{rest: s.stop}
+	r := fields{buf: s.stop}
 	h.since, h.fixes = s.track.time, 1
 	for r.next() {
 		switch r.tag {
@@ -76,7 +76,7 @@ func (s *restoring) readStop(h *halt) {
 		case 3<<3 | fixed64Type:
 			h.first.Lat = r.double()
 		case 4<<3 | bytesType:
-			h.inside = s.evidence(r.data)
+			h.inside = s.evidence(r.data())
 		case 6<<3 | fixed64Type:
 			h.leg = r.double()
 		}
@@ -85,7 +85,7 @@ func (s *restoring) readStop(h *halt) {
 }
 
 func (s *restoring) evidence(data []byte) (e Evidence) {
-	r := fields{rest: data}
+	r := fields{buf: data}
 	e.Time = s.track.time
 	for r.next() {
 		switch r.tag {
@@ -105,12 +105,12 @@ func (s *restoring) evidence(data []byte) (e Evidence) {
 
 // visit reads one and puts it in its place by id.
 func (s *restoring) visit(data []byte) {
-	r, v := fields{rest: data}, visit{emits: fence.MaskAll}
+	r, v := fields{buf: data}, visit{emits: fence.MaskAll}
 	var id, name []byte
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | bytesType:
-			id = r.data
+			id = r.data()
 		case 2<<3 | varintType:
 			v.version = int64(r.number)
 		case 3<<3 | varintType:
@@ -124,7 +124,7 @@ func (s *restoring) visit(data []byte) {
 		case 7<<3 | varintType:
 			v.dwelt = r.number != 0
 		case 8<<3 | bytesType:
-			name = r.data
+			name = r.data()
 		case 9<<3 | varintType:
 			v.emits = fence.MaskAll &^ fence.Mask(r.number)
 		}
@@ -147,7 +147,7 @@ func (s *restoring) visit(data []byte) {
 }
 
 func (s *restoring) held(data []byte) held {
-	r, f, arrived := fields{rest: data}, &Fix{Vehicle: s.track.vehicle}, int64(0)
+	r, f, arrived := fields{buf: data}, &Fix{Vehicle: s.track.vehicle}, int64(0)
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | varintType:
@@ -165,7 +165,7 @@ func (s *restoring) held(data []byte) held {
 		case 7<<3 | fixed64Type:
 			f.AltitudeMetres = r.double()
 		case 8<<3 | bytesType:
-			f.Attributes = slices.Clone(r.data)
+			f.Attributes = slices.Clone(r.data())
 		case 9<<3 | varintType:
 			f.Offset = int64(r.number)
 		case 10<<3 | varintType:
@@ -180,13 +180,13 @@ func (s *restoring) held(data []byte) held {
 
 // pair reads an entry of a map of strings.
 func (s *restoring) pair(data []byte) (key, value string) {
-	r := fields{rest: data}
+	r := fields{buf: data}
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | bytesType:
-			key = string(r.data)
+			key = string(r.data())
 		case 2<<3 | bytesType:
-			value = string(r.data)
+			value = string(r.data())
 		}
 	}
 	s.bad = s.bad || r.bad

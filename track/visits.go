@@ -71,6 +71,9 @@ func (t *Track) findVisit(id string) (int, bool) {
 
 // pass takes the step through the fences.
 func (t *Track) pass(env *Env, s *step, out *Output) {
+	if len(t.visits) == 0 && env.Fences.Len() == 0 {
+		return
+	}
 	at := s.fix.Position
 	env.passed, env.left, env.entered = env.passed[:0], env.left[:0], env.entered[:0]
 	if s.first || s.broken {

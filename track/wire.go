@@ -99,18 +99,20 @@ func (w *wire) end(start int) {
 	copy(w.buf[start-1:], length[:more+1])
 }
 
-// fields reads protobuf fields one after another. Unknown ones are for the caller to leave alone.
+// fields reads protobuf fields one after another. Unknown ones are for the caller to leave alone. It moves by an index: to
+// move a slice would cost a write barrier each time.
 type fields struct {
-	rest   []byte
-	tag    uint64
-	number uint64 // of varint, fixed64, fixed32
-	data   []byte // of bytes; a part of what is read
-	bad    bool
+	buf      []byte
+	at       int
+	tag      uint64
+	number   uint64 // of varint, fixed64, fixed32
+	from, to int    // of bytes: where they are
+	bad      bool
 }
 
 // next reads a field; false at the end, and when the bytes are damaged.
 func (r *fields) next() bool {
-	if len(r.rest) == 0 || r.bad {
+	if r.at == len(r.buf) || r.bad {
 		return false
 	}
 	r.tag = r.varint()
@@ -118,45 +120,47 @@ func (r *fields) next() bool {
 	case varintType:
 		r.number = r.varint()
 	case fixed64Type:
-		if len(r.rest) < 8 {
-			r.bad = true
-			break
+		if r.skip(8) {
+			r.number = binary.LittleEndian.Uint64(r.buf[r.from:])
 		}
-		r.number, r.rest = binary.LittleEndian.Uint64(r.rest), r.rest[8:]
 	case fixed32Type:
-		if len(r.rest) < 4 {
-			r.bad = true
-			break
+		if r.skip(4) {
+			r.number = uint64(binary.LittleEndian.Uint32(r.buf[r.from:]))
 		}
-		r.number, r.rest = uint64(binary.LittleEndian.Uint32(r.rest)), r.rest[4:]
 	case bytesType:
-		n := r.varint()
-		if n > uint64(len(r.rest)) {
-			r.bad = true
-			break
-		}
-		r.data, r.rest = r.rest[:n], r.rest[n:]
+		r.skip(r.varint())
 	default:
 		r.bad = true
 	}
 	return !r.bad
 }
 
-func (r *fields) varint() uint64 {
-	if len(r.rest) > 0 && r.rest[0] < 0x80 {
-		v := uint64(r.rest[0])
-		r.rest = r.rest[1:]
-		return v
+// skip goes past so many bytes.
+func (r *fields) skip(n uint64) bool {
+	if n > uint64(len(r.buf)-r.at) {
+		r.bad = true
+		return false
 	}
-	v, n := binary.Uvarint(r.rest)
+	r.from, r.to = r.at, r.at+int(n)
+	r.at = r.to
+	return true
+}
+
+func (r *fields) varint() uint64 {
+	if r.at < len(r.buf) && r.buf[r.at] < 0x80 {
+		r.at++
+		return uint64(r.buf[r.at-1])
+	}
+	v, n := binary.Uvarint(r.buf[r.at:])
 	if n <= 0 {
 		r.bad = true
 		return 0
 	}
-	r.rest = r.rest[n:]
+	r.at += n
 	return v
 }
 
+func (r *fields) data() []byte    { return r.buf[r.from:r.to] }
 func (r *fields) signed() int64   { return int64(r.number>>1) ^ -int64(r.number&1) }
 func (r *fields) double() float64 { return math.Float64frombits(r.number) }
 func (r *fields) float() float32  { return math.Float32frombits(uint32(r.number)) }
