@@ -12,6 +12,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/history"
+	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
 )
 
 // cpuTime is what this process has used, in user and system mode.
@@ -109,8 +110,8 @@ func BenchmarkParse(b *testing.B) {
 	d := fixes(0, 1, 1, someDay, 1000)
 	b.SetBytes(int64(len(d[0].Body)))
 	b.ReportAllocs()
-	var p position
+	var p packed.Position
 	for b.Loop() {
-		require.NoError(b, p.parse(&d[0]))
+		require.NoError(b, p.Parse(&d[0]))
 	}
 }

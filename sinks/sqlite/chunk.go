@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/trackmesh/trackmesh/geo"
+	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
 )
 
 // Bounds of a chunk. No fix is as much as maxSpan after its chunk's first: questions rely on that. It is part of the format.
@@ -52,7 +53,7 @@ type chunk struct {
 	began, ingested     int64 // UTC ms; the first and the newest that came in
 	east                bool  // the longitudes are positive
 	data                []byte
-	packer              packer
+	packer              packed.Packer
 
 	place         box
 	stored        bool // it has a row
@@ -63,20 +64,20 @@ type chunk struct {
 }
 
 // fits says whether a position may be added.
-func (c *chunk) fits(p *position, source int64) bool {
-	return source == c.source && p.time >= c.first && p.time-c.first < maxSpan && p.ingested-c.began < maxOpenFor &&
-		c.fixes < maxChunkFixes && len(c.data) < maxChunkBytes && (p.at.Lon >= 0) == c.east
+func (c *chunk) fits(p *packed.Position, source int64) bool {
+	return source == c.source && p.Time >= c.first && p.Time-c.first < maxSpan && p.Ingested-c.began < maxOpenFor &&
+		c.fixes < maxChunkFixes && len(c.data) < maxChunkBytes && (p.At.Lon >= 0) == c.east
 }
 
-func (c *chunk) add(p *position, standardID bool) {
-	c.data = c.packer.pack(c.data, p, standardID)
-	c.last, c.ingested = max(c.last, p.time), max(c.ingested, p.ingested)
+func (c *chunk) add(p *packed.Position, standardID bool) {
+	c.data = c.packer.Pack(c.data, p, standardID)
+	c.last, c.ingested = max(c.last, p.Time), max(c.ingested, p.Ingested)
 	c.fixes++
-	if p.has&isJump != 0 {
+	if p.Has&packed.IsJump != 0 {
 		return // where it may not have been at all
 	}
 	c.shown++
-	at := boxAround(p.at)
+	at := boxAround(p.At)
 	if c.shown == 1 {
 		c.place, c.moved = at, true
 	} else if u := c.place.union(at); u != c.place {
@@ -156,18 +157,18 @@ func (b *book) loadVehicles(ctx context.Context, c *sql.Conn) error {
 }
 
 // chunkFor is the open chunk that a position goes into; a new one is begun where none fits.
-func (b *book) chunkFor(p *position, vehicle, source int64) *chunk {
+func (b *book) chunkFor(p *packed.Position, vehicle, source int64) *chunk {
 	c := b.open[vehicle]
 	if c != nil && c.fits(p, source) {
 		b.touch(c)
 		return c
 	}
 	fresh := &chunk{
-		id: b.nextChunk, vehicle: vehicle, source: source, first: p.time, last: p.time, began: p.ingested, ingested: p.ingested,
-		east: p.at.Lon >= 0,
+		id: b.nextChunk, vehicle: vehicle, source: source, first: p.Time, last: p.Time, began: p.Ingested, ingested: p.Ingested,
+		east: p.At.Lon >= 0,
 	}
 	b.nextChunk++
-	if c != nil && p.time < c.first && c.passedOver < maxPassedOver {
+	if c != nil && p.Time < c.first && c.passedOver < maxPassedOver {
 		c.passedOver++
 		return fresh // out of order: by itself, and the one that grows goes on growing
 	}

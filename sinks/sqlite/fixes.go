@@ -11,6 +11,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/history"
+	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
 )
 
 func newestFirst(a, b *found) int {
@@ -30,8 +31,8 @@ func (s *Store) Path(ctx context.Context, q history.PathQuery) ([]history.Positi
 		oldest, full := b.last()
 		return !full || first+maxSpan >= oldest.Time
 	}
-	if err := scan(ctx, s.read, w, more, func(p *position) error {
-		if p.has&isJump == 0 && (q.Late || p.has&isLate == 0) {
+	if err := scan(ctx, s.read, w, more, func(p *packed.Position) error {
+		if p.Has&packed.IsJump == 0 && (q.Late || p.Has&packed.IsLate == 0) {
 			b.add(p)
 		}
 		return nil
@@ -52,8 +53,8 @@ func (s *Store) Replay(ctx context.Context, q history.ReplayQuery) ([]history.Po
 		newest, full := b.last()
 		return !full || first <= newest.Time
 	}
-	err := scan(ctx, s.read, w, more, func(p *position) error {
-		if p.has&isJump == 0 && (q.Box == nil || q.Box.Contains(p.at)) {
+	err := scan(ctx, s.read, w, more, func(p *packed.Position) error {
+		if p.Has&packed.IsJump == 0 && (q.Box == nil || q.Box.Contains(p.At)) {
 			b.add(p)
 		}
 		return nil
@@ -70,17 +71,17 @@ func (s *Store) At(ctx context.Context, q history.AtQuery) ([]history.Position, 
 	newest := map[string]found{}
 	// No box here: the newest fix of a vehicle that was in it may be elsewhere.
 	w := between(q.At.Add(-age).Add(time.Millisecond), q.At.Add(time.Millisecond))
-	if err := scan(ctx, s.read, w, nil, func(p *position) error {
-		if p.has&isJump != 0 {
+	if err := scan(ctx, s.read, w, nil, func(p *packed.Position) error {
+		if p.Has&packed.IsJump != 0 {
 			return nil
 		}
-		before, ok := newest[p.vehicle]
-		if ok && p.time < before.Time {
+		before, ok := newest[p.Vehicle]
+		if ok && p.Time < before.Time {
 			return nil
 		}
-		f := found{p.history(), p.offset, p.partition}
+		f := found{fixOf(p), p.Offset, p.Partition}
 		if !ok || newestFirst(&f, &before) < 0 {
-			newest[p.vehicle] = f
+			newest[p.Vehicle] = f
 		}
 		return nil
 	}); err != nil {
@@ -107,11 +108,11 @@ func (s *Store) Cells(ctx context.Context, q history.CellQuery) ([]history.Cell,
 	w := between(q.From, q.To)
 	w.box = q.Box
 	counts := map[uint64]int64{}
-	if err := scan(ctx, s.read, w, nil, func(p *position) error {
-		if p.has&isJump != 0 || (q.Box != nil && !q.Box.Contains(p.at)) {
+	if err := scan(ctx, s.read, w, nil, func(p *packed.Position) error {
+		if p.Has&packed.IsJump != 0 || (q.Box != nil && !q.Box.Contains(p.At)) {
 			return nil
 		}
-		counts[geo.GeohashInt(p.at, q.Precision)]++
+		counts[geo.GeohashInt(p.At, q.Precision)]++
 		if len(counts) > maxCells {
 			return fmt.Errorf("%w: there are more than %d cells: ask for a lower precision or a smaller box", history.ErrQuery, maxCells)
 		}
@@ -143,9 +144,9 @@ func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time
 	if err != nil {
 		return nil, err
 	}
-	if err := scan(ctx, conn, w, nil, func(p *position) error {
-		if p.has&isJump == 0 {
-			counts[floor(p.time, every)]++
+	if err := scan(ctx, conn, w, nil, func(p *packed.Position) error {
+		if p.Has&packed.IsJump == 0 {
+			counts[floor(p.Time, every)]++
 		}
 		if len(counts) > history.MaxBuckets {
 			return tooManyBuckets(interval)

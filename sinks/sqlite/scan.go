@@ -11,6 +11,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/history"
+	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
 )
 
 // window is which positions a question is about.
@@ -97,10 +98,10 @@ type querier interface {
 
 // scan calls fn with every position of the window, chunk by chunk, each chunk's in the order in which they came in.
 // Before each chunk it asks more whether to go on, with the time of the chunk's first fix; nil: always.
-func scan(ctx context.Context, from querier, w window, more func(first int64) bool, fn func(p *position) error) error {
+func scan(ctx context.Context, from querier, w window, more func(first int64) bool, fn func(p *packed.Position) error) error {
 	text, args := w.query()
-	return chunks(ctx, from, text, args, more, func(p *position) error {
-		if p.time < w.from || p.time >= w.to {
+	return chunks(ctx, from, text, args, more, func(p *packed.Position) error {
+		if p.Time < w.from || p.Time >= w.to {
 			return nil
 		}
 		return fn(p)
@@ -108,7 +109,7 @@ func scan(ctx context.Context, from querier, w window, more func(first int64) bo
 }
 
 // chunks unpacks the chunks that a query finds. It must select first, vehicle, prefix, topic, partition and data.
-func chunks(ctx context.Context, from querier, text string, args []any, more func(first int64) bool, fn func(p *position) error) error {
+func chunks(ctx context.Context, from querier, text string, args []any, more func(first int64) bool, fn func(p *packed.Position) error) error {
 	rows, err := from.QueryContext(ctx, text, args...)
 	if err != nil {
 		return fmt.Errorf("reading history: %w", err)
@@ -117,14 +118,14 @@ func chunks(ctx context.Context, from querier, text string, args []any, more fun
 	var vehicle, topic, prefix, data sql.RawBytes
 	var first int64
 	for rows.Next() {
-		p := position{}
-		if err := rows.Scan(&first, &vehicle, &prefix, &topic, &p.partition, &data); err != nil {
+		p := packed.Position{}
+		if err := rows.Scan(&first, &vehicle, &prefix, &topic, &p.Partition, &data); err != nil {
 			return fmt.Errorf("reading history: %w", err)
 		}
 		if more != nil && !more(first) {
 			return nil
 		}
-		p.vehicle, p.topic = string(vehicle), string(topic)
+		p.Vehicle, p.Topic = string(vehicle), string(topic)
 		if err := unpackAll(&p, string(prefix), data, fn); err != nil {
 			return err
 		}
@@ -135,14 +136,14 @@ func chunks(ctx context.Context, from querier, text string, args []any, more fun
 	return nil
 }
 
-func unpackAll(p *position, prefix string, data []byte, fn func(p *position) error) (err error) {
-	var k packer
+func unpackAll(p *packed.Position, prefix string, data []byte, fn func(p *packed.Position) error) (err error) {
+	var k packed.Packer
 	for len(data) > 0 {
-		if data, err = k.unpack(data, p); err != nil {
+		if data, err = k.Unpack(data, p); err != nil {
 			return err
 		}
-		if p.standard = p.id == ""; p.standard {
-			p.id = prefix // the rest is made by whoever needs it
+		if p.Standard = p.ID == ""; p.Standard {
+			p.ID = prefix // the rest is made by whoever needs it
 		}
 		if err := fn(p); err != nil {
 			return err
@@ -151,20 +152,20 @@ func unpackAll(p *position, prefix string, data []byte, fn func(p *position) err
 	return nil
 }
 
-func (p *position) history() history.Position {
+func fixOf(p *packed.Position) history.Position {
 	h := history.Position{
-		Vehicle: p.vehicle, Time: p.time, Location: p.at, SpeedMPS: math.NaN(), HeadingDegrees: math.NaN(), Late: p.has&isLate != 0,
+		Vehicle: p.Vehicle, Time: p.Time, Location: p.At, SpeedMPS: math.NaN(), HeadingDegrees: math.NaN(), Late: p.Has&packed.IsLate != 0,
 	}
-	if p.has&hasSpeed != 0 {
-		h.SpeedMPS = p.numbers[speed]
+	if p.Has&packed.HasSpeed != 0 {
+		h.SpeedMPS = p.Numbers[packed.Speed]
 	}
-	if p.has&(hasSpeed<<heading) != 0 {
-		h.HeadingDegrees = p.numbers[heading]
+	if p.Has&(packed.HasSpeed<<packed.Heading) != 0 {
+		h.HeadingDegrees = p.Numbers[packed.Heading]
 	}
 	switch {
-	case p.has&hasMoving != 0:
+	case p.Has&packed.HasMoving != 0:
 		h.Status = "moving"
-	case p.has&hasStopped != 0:
+	case p.Has&packed.HasStopped != 0:
 		h.Status = "stopped"
 	}
 	return h
@@ -185,8 +186,8 @@ type best struct {
 	sorted  int // all[:sorted] is in order and holds no more than limit
 }
 
-func (b *best) add(p *position) {
-	b.all = append(b.all, found{p.history(), p.offset, p.partition})
+func (b *best) add(p *packed.Position) {
+	b.all = append(b.all, found{fixOf(p), p.Offset, p.Partition})
 	if len(b.all) >= 2*b.limit+1024 {
 		b.cut()
 	}
@@ -225,12 +226,12 @@ func (s *Store) Documents(ctx context.Context, fn func(id string, body []byte) e
 	var body []byte
 	const all = `SELECT c.first, v.name, s.prefix, s.topic, s.partition, c.data FROM chunks c
 		JOIN vehicles v ON v.id = c.vehicle JOIN sources s ON s.id = c.source ORDER BY c.id`
-	return chunks(ctx, s.read, all, nil, nil, func(p *position) error {
-		id := p.id
-		if p.standard {
-			id += "-" + strconv.Itoa(int(p.partition)) + "-" + strconv.FormatInt(p.offset, 10)
+	return chunks(ctx, s.read, all, nil, nil, func(p *packed.Position) error {
+		id := p.ID
+		if p.Standard {
+			id += "-" + strconv.Itoa(int(p.Partition)) + "-" + strconv.FormatInt(p.Offset, 10)
 		}
-		body = p.appendJSON(body[:0])
+		body = p.AppendJSON(body[:0])
 		return fn(id, body)
 	})
 }

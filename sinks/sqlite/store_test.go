@@ -20,6 +20,7 @@ import (
 	"github.com/trackmesh/trackmesh/broker"
 	"github.com/trackmesh/trackmesh/history"
 	"github.com/trackmesh/trackmesh/sinks"
+	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
 )
 
 func open(t testing.TB, opts Options) *Store {
@@ -52,8 +53,8 @@ func fixes(first int64, vehicles, n int, at, step int64) []sinks.Document {
 			Body: fmt.Appendf(nil, `{"@timestamp":%s,"vehicle":"taxi-%04d","location":[%.6f,%.6f],"geohash":"dr5regw3pp2k","speed_mps":%.3f,"heading_degrees":%.3f,`+
 				`"distance_metres":%.3f,"odometer_metres":%.3f,"status":"moving","flags":[],"fences":["manhattan"],"attributes":{"passengers":%d},`+
 				`"source":{"topic":"positions","partition":0,"offset":%d},"ingested_at":%s,"lag_ms":1200}`,
-				appendTime(nil, at+round*step-1200), v, -74.0+float64(v%100)*0.001+float64(round%50)*0.0001, 40.7+float64(v%37)*0.001+float64(round%31)*0.0001,
-				10.5+float64(i%7), float64(i%360), 21.337, float64(i)*1.5, v%5, off, appendTime(nil, at+round*step)),
+				packed.AppendTime(nil, at+round*step-1200), v, -74.0+float64(v%100)*0.001+float64(round%50)*0.0001, 40.7+float64(v%37)*0.001+float64(round%31)*0.0001,
+				10.5+float64(i%7), float64(i%360), 21.337, float64(i)*1.5, v%5, off, packed.AppendTime(nil, at+round*step)),
 		}
 	}
 	return docs
@@ -64,7 +65,7 @@ func anEvent(n int64, at int64) sinks.Document {
 	id := fmt.Sprintf("deadbeef-0-%d", n)
 	return sinks.Document{
 		Kind: sinks.Event, ID: id, Offset: n, Timestamp: at,
-		Body: fmt.Appendf(nil, `{"id":%q,"type":"enter","@timestamp":%s,"vehicle":"taxi-1","sequence":%d,"fence":{"id":"f"}}`, id, appendTime(nil, at), n),
+		Body: fmt.Appendf(nil, `{"id":%q,"type":"enter","@timestamp":%s,"vehicle":"taxi-1","sequence":%d,"fence":{"id":"f"}}`, id, packed.AppendTime(nil, at), n),
 	}
 }
 
@@ -299,7 +300,7 @@ func TestOldRecordsAreDeletedByTheTimeTheyCameIn(t *testing.T) {
 	past := fixes(400, 20, 200, someDay-10*365*86_400_000, 1000) // 2015, played in now
 	for i := range past {
 		past[i].Timestamp = someDay
-		past[i].Body = fmt.Appendf(nil, `{"@timestamp":%s,"vehicle":"past","location":[1,2],"ingested_at":%s}`, appendTime(nil, someDay-10*365*86_400_000+int64(i)), appendTime(nil, someDay))
+		past[i].Body = fmt.Appendf(nil, `{"@timestamp":%s,"vehicle":"past","location":[1,2],"ingested_at":%s}`, packed.AppendTime(nil, someDay-10*365*86_400_000+int64(i)), packed.AppendTime(nil, someDay))
 	}
 	write(t, s, append(append(old, past...), anEvent(0, someDay-30*60_000), anEvent(1, someDay)))
 	require.NoError(t, s.Purge(t.Context()))
@@ -337,7 +338,7 @@ func TestTheFileStaysUnderItsBound(t *testing.T) {
 			start := random.IntN(len(noise) - 3000)
 			docs = append(docs, sinks.Document{
 				Kind: sinks.Position, ID: fmt.Sprintf("0123abcd-0-%d", offset), Offset: offset, Timestamp: someDay + offset,
-				Body: fmt.Appendf(nil, `{"@timestamp":%s,"vehicle":"taxi-%d","location":[1,2],"attributes":{"x":%q}}`, appendTime(nil, someDay+offset), offset%300, noise[start:start+3000]),
+				Body: fmt.Appendf(nil, `{"@timestamp":%s,"vehicle":"taxi-%d","location":[1,2],"attributes":{"x":%q}}`, packed.AppendTime(nil, someDay+offset), offset%300, noise[start:start+3000]),
 			}, anEvent(offset, someDay+offset))
 			offset++
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"github.com/trackmesh/trackmesh/sinks"
+	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
 )
 
 // errNothing ends a transaction that has nothing to write.
@@ -100,7 +101,7 @@ type writer struct {
 	book       *book
 	next       map[sinks.Kind]map[int32]int64
 	rejections []sinks.Rejection
-	position   position
+	position   packed.Position
 }
 
 func (w *writer) all(batch []sinks.Document) error {
@@ -162,14 +163,14 @@ func (u *unfit) Error() string { return "the store cannot read the document: " +
 
 func (w *writer) fix(d *sinks.Document) error {
 	p := &w.position
-	if err := p.parse(d); err != nil {
+	if err := p.Parse(d); err != nil {
 		return &unfit{err}
 	}
-	vehicle, err := w.vehicle(p.vehicle)
+	vehicle, err := w.vehicle(p.Vehicle)
 	if err != nil {
 		return err
 	}
-	key, standard := p.sourceKey()
+	key, standard := sourceKeyOf(p)
 	source, err := w.source(key)
 	if err != nil {
 		return err
@@ -188,15 +189,15 @@ func (w *writer) fix(d *sinks.Document) error {
 }
 
 // sourceKey is the part of the id that a chunk shares, and whether the rest follows from it.
-func (p *position) sourceKey() (sourceKey, bool) {
-	k := sourceKey{topic: p.topic, partition: p.partition}
-	prefix, rest, ok := strings.Cut(p.id, "-")
+func sourceKeyOf(p *packed.Position) (sourceKey, bool) {
+	k := sourceKey{topic: p.Topic, partition: p.Partition}
+	prefix, rest, ok := strings.Cut(p.ID, "-")
 	if !ok {
 		return k, false
 	}
 	k.prefix = prefix
 	partition, offset, ok := strings.Cut(rest, "-")
-	return k, ok && p.has&hasSource != 0 && partition == strconv.Itoa(int(p.partition)) && offset == strconv.FormatInt(p.offset, 10)
+	return k, ok && p.Has&packed.HasSource != 0 && partition == strconv.Itoa(int(p.Partition)) && offset == strconv.FormatInt(p.Offset, 10)
 }
 
 func (w *writer) vehicle(name string) (int64, error) {
@@ -283,7 +284,7 @@ func (e *event) parse(body []byte) error {
 		switch string(key) {
 		case "@timestamp":
 			haveTime = true
-			e.time, err = readTime(dec)
+			e.time, err = packed.ReadTime(dec)
 		case "vehicle":
 			e.vehicle, err = dec.Str()
 		case "type":

@@ -1,4 +1,4 @@
-package sqlite
+package packed
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// packer turns positions into bytes and back, each as its difference to the one before. It holds that one.
+// Packer turns positions into bytes and back, each as its difference to the one before. It holds that one.
 //
 // A packed position: has (uvarint), then zigzag varints of the differences of time (ms), offset, ingested (ms) and lag
 // (to what ingested and time say), then numbers (below): longitude, latitude, those that has names; then fences, attributes
 // and extra with their lengths, where they are there and other than before; last the id's length and bytes, 0 when it is
 // the one that source and offset make.
-type packer struct {
+type Packer struct {
 	time, offset, ingested int64
 	lon, lat               int64
 	numbers                [numNumbers]int64
@@ -27,42 +27,43 @@ const (
 	maxExact    = 1 << 52
 )
 
-func (k *packer) pack(dst []byte, p *position, standardID bool) []byte {
-	has := p.has
-	if has&hasFences != 0 && bytes.Equal(p.fences, k.fences) {
+// Pack appends a position. standardID: its id is the one that source and offset make.
+func (k *Packer) Pack(dst []byte, p *Position, standardID bool) []byte {
+	has := p.Has
+	if has&HasFences != 0 && bytes.Equal(p.Fences, k.fences) {
 		has |= sameFences
 	}
-	if has&hasAttributes != 0 && bytes.Equal(p.attributes, k.attributes) {
+	if has&HasAttributes != 0 && bytes.Equal(p.Attributes, k.attributes) {
 		has |= sameAttributes
 	}
 	dst = binary.AppendUvarint(dst, has)
-	dst = binary.AppendVarint(dst, p.time-k.time)
-	dst = binary.AppendVarint(dst, p.offset-k.offset)
-	dst = binary.AppendVarint(dst, p.ingested-k.ingested)
-	dst = binary.AppendVarint(dst, p.lag-(p.ingested-p.time))
-	k.time, k.offset, k.ingested = p.time, p.offset, p.ingested
-	dst = packNumber(dst, p.at.Lon, degreeScale, &k.lon)
-	dst = packNumber(dst, p.at.Lat, degreeScale, &k.lat)
-	for i := range p.numbers {
-		if has&(hasSpeed<<i) != 0 {
-			dst = packNumber(dst, p.numbers[i], numberScale, &k.numbers[i])
+	dst = binary.AppendVarint(dst, p.Time-k.time)
+	dst = binary.AppendVarint(dst, p.Offset-k.offset)
+	dst = binary.AppendVarint(dst, p.Ingested-k.ingested)
+	dst = binary.AppendVarint(dst, p.Lag-(p.Ingested-p.Time))
+	k.time, k.offset, k.ingested = p.Time, p.Offset, p.Ingested
+	dst = packNumber(dst, p.At.Lon, degreeScale, &k.lon)
+	dst = packNumber(dst, p.At.Lat, degreeScale, &k.lat)
+	for i := range p.Numbers {
+		if has&(HasSpeed<<i) != 0 {
+			dst = packNumber(dst, p.Numbers[i], numberScale, &k.numbers[i])
 		}
 	}
-	if has&(hasFences|sameFences) == hasFences {
-		dst = packBytes(dst, p.fences)
-		k.fences = append(k.fences[:0], p.fences...)
+	if has&(HasFences|sameFences) == HasFences {
+		dst = packBytes(dst, p.Fences)
+		k.fences = append(k.fences[:0], p.Fences...)
 	}
-	if has&(hasAttributes|sameAttributes) == hasAttributes {
-		dst = packBytes(dst, p.attributes)
-		k.attributes = append(k.attributes[:0], p.attributes...)
+	if has&(HasAttributes|sameAttributes) == HasAttributes {
+		dst = packBytes(dst, p.Attributes)
+		k.attributes = append(k.attributes[:0], p.Attributes...)
 	}
-	if has&hasExtra != 0 {
-		dst = packBytes(dst, p.extra)
+	if has&HasExtra != 0 {
+		dst = packBytes(dst, p.Extra)
 	}
 	if standardID {
 		return append(dst, 0)
 	}
-	return packBytes(dst, []byte(p.id))
+	return packBytes(dst, []byte(p.ID))
 }
 
 // packNumber appends the difference to the number before in units of 1/scale, shifted left by one; or 1 and the bits of a
@@ -81,7 +82,8 @@ func packBytes(dst, b []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
 
-var errDamaged = errors.New("a chunk of positions is damaged")
+// ErrDamaged: bytes that Pack did not make.
+var ErrDamaged = errors.New("a chunk of positions is damaged")
 
 // unpacker reads packed bytes; after the first thing that cannot be, everything is zero and bad.
 type unpacker struct {
@@ -136,36 +138,36 @@ func (u *unpacker) bytes() []byte {
 	return b
 }
 
-// unpack reads the next position of data and returns what follows it. Slices of p are data's. The id stays "" when it is
+// Unpack reads the next position of data and returns what follows it. Slices of p are data's. The id stays "" when it is
 // the one that source and offset make.
-func (k *packer) unpack(data []byte, p *position) ([]byte, error) {
+func (k *Packer) Unpack(data []byte, p *Position) ([]byte, error) {
 	u := unpacker{rest: data}
 	has := u.uvarint()
 	k.time += u.varint()
 	k.offset += u.varint()
 	k.ingested += u.varint()
-	p.time, p.offset, p.ingested = k.time, k.offset, k.ingested
-	p.lag = u.varint() + p.ingested - p.time
-	p.at.Lon, p.at.Lat = u.number(degreeScale, &k.lon), u.number(degreeScale, &k.lat)
-	for i := range p.numbers {
-		if has&(hasSpeed<<i) != 0 {
-			p.numbers[i] = u.number(numberScale, &k.numbers[i])
+	p.Time, p.Offset, p.Ingested = k.time, k.offset, k.ingested
+	p.Lag = u.varint() + p.Ingested - p.Time
+	p.At.Lon, p.At.Lat = u.number(degreeScale, &k.lon), u.number(degreeScale, &k.lat)
+	for i := range p.Numbers {
+		if has&(HasSpeed<<i) != 0 {
+			p.Numbers[i] = u.number(numberScale, &k.numbers[i])
 		}
 	}
-	if has&(hasFences|sameFences) == hasFences {
+	if has&(HasFences|sameFences) == HasFences {
 		k.fences = u.bytes()
 	}
-	if has&(hasAttributes|sameAttributes) == hasAttributes {
+	if has&(HasAttributes|sameAttributes) == HasAttributes {
 		k.attributes = u.bytes()
 	}
-	p.fences, p.attributes, p.extra = k.fences, k.attributes, nil
-	if has&hasExtra != 0 {
-		p.extra = u.bytes()
+	p.Fences, p.Attributes, p.Extra = k.fences, k.attributes, nil
+	if has&HasExtra != 0 {
+		p.Extra = u.bytes()
 	}
-	p.id = string(u.bytes())
-	p.has = has &^ (sameFences | sameAttributes)
+	p.ID = string(u.bytes())
+	p.Has = has &^ (sameFences | sameAttributes)
 	if u.bad {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	return u.rest, nil
 }

@@ -1,4 +1,4 @@
-package sqlite
+package packed
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 
 // Numbers of a position that may be absent, in the order of the document.
 const (
-	speed = iota
-	heading
+	Speed = iota
+	Heading
 	accuracy
 	altitude
 	distance
@@ -30,46 +30,46 @@ var numberNames = [numNumbers]string{
 
 // What a position has, as bits.
 const (
-	hasSpeed    = 1 << iota // … and the other numbers, in order
-	hasMoving   = 1 << (numNumbers + iota - 1)
-	hasStopped  // neither: no status
-	hasFlags    // the member is there, maybe empty
-	isJump      //
-	isLate      //
-	hasFences   //
-	hasSource   //
-	hasIngested //
-	hasLag      //
-	hasGeohash  //
-	hasAttributes
-	hasExtra
+	HasSpeed    = 1 << iota // … and the other numbers, in order
+	HasMoving   = 1 << (numNumbers + iota - 1)
+	HasStopped  // neither: no status
+	HasFlags    // the member is there, maybe empty
+	IsJump      //
+	IsLate      //
+	HasFences   //
+	HasSource   //
+	HasIngested //
+	HasLag      //
+	HasGeohash  //
+	HasAttributes
+	HasExtra
 	sameFences     // as the fix before in the chunk; packed form only
 	sameAttributes // likewise
 )
 
-// position is an enriched document taken apart. Its slices belong to the document.
-type position struct {
-	id            string
-	standard      bool // read back: the id is that prefix, partition and offset
-	has           uint64
-	time          int64 // UTC ms
-	vehicle       string
-	at            geo.Point
-	numbers       [numNumbers]float64
-	fences        []byte // JSON
-	attributes    []byte // JSON
-	topic         string
-	partition     int32
-	offset        int64
-	ingested, lag int64  // UTC ms, ms
-	extra         []byte // members that are not known here, `"a":1,"b":2`
+// Position is an enriched document taken apart. Its slices belong to the document.
+type Position struct {
+	ID            string
+	Standard      bool // read back: the id is that prefix, partition and offset
+	Has           uint64
+	Time          int64 // UTC ms
+	Vehicle       string
+	At            geo.Point
+	Numbers       [numNumbers]float64
+	Fences        []byte // JSON
+	Attributes    []byte // JSON
+	Topic         string
+	Partition     int32
+	Offset        int64
+	Ingested, Lag int64  // UTC ms, ms
+	Extra         []byte // members that are not known here, `"a":1,"b":2`
 }
 
 var errIncomplete = errors.New("it has no @timestamp, vehicle or location")
 
-// parse takes a document apart. Nothing of an earlier one remains.
-func (p *position) parse(d *sinks.Document) error {
-	*p = position{id: d.ID, ingested: d.Timestamp, partition: -1, offset: -1, extra: p.extra[:0]}
+// Parse takes a document apart. Nothing of an earlier one remains.
+func (p *Position) Parse(d *sinks.Document) error {
+	*p = Position{ID: d.ID, Ingested: d.Timestamp, Partition: -1, Offset: -1, Extra: p.Extra[:0]}
 	dec := jx.GetDecoder()
 	defer jx.PutDecoder(dec)
 	dec.ResetBytes(d.Body)
@@ -78,13 +78,13 @@ func (p *position) parse(d *sinks.Document) error {
 		switch string(key) {
 		case "@timestamp":
 			have[0] = true
-			p.time, err = readTime(dec)
+			p.Time, err = ReadTime(dec)
 		case "vehicle":
 			have[1] = true
-			p.vehicle, err = dec.Str()
+			p.Vehicle, err = dec.Str()
 		case "location":
 			have[2] = true
-			p.at, err = readPoint(dec)
+			p.At, err = readPoint(dec)
 		default:
 			err = p.member(dec, key)
 		}
@@ -98,68 +98,68 @@ func (p *position) parse(d *sinks.Document) error {
 	return nil
 }
 
-func (p *position) member(dec *jx.Decoder, key []byte) (err error) {
+func (p *Position) member(dec *jx.Decoder, key []byte) (err error) {
 	for i := range numberNames {
 		if string(key) == numberNames[i] {
-			p.has |= hasSpeed << i
-			p.numbers[i], err = dec.Float64()
+			p.Has |= HasSpeed << i
+			p.Numbers[i], err = dec.Float64()
 			return err
 		}
 	}
 	switch string(key) {
 	case "geohash":
-		p.has |= hasGeohash // worked out again from the location
+		p.Has |= HasGeohash // worked out again from the location
 		return dec.Skip()
 	case "status":
 		return p.status(dec)
 	case "flags":
 		return p.flags(dec)
 	case "fences":
-		p.has |= hasFences
-		p.fences, err = dec.Raw()
+		p.Has |= HasFences
+		p.Fences, err = dec.Raw()
 	case "attributes":
-		p.has |= hasAttributes
-		p.attributes, err = dec.Raw()
+		p.Has |= HasAttributes
+		p.Attributes, err = dec.Raw()
 	case "source":
 		return p.source(dec)
 	case "ingested_at":
-		p.has |= hasIngested
-		p.ingested, err = readTime(dec)
+		p.Has |= HasIngested
+		p.Ingested, err = ReadTime(dec)
 	case "lag_ms":
-		p.has |= hasLag
-		p.lag, err = dec.Int64()
+		p.Has |= HasLag
+		p.Lag, err = dec.Int64()
 	default:
 		return p.keep(dec, key)
 	}
 	return err
 }
 
-func (p *position) status(dec *jx.Decoder) error {
+func (p *Position) status(dec *jx.Decoder) error {
 	status, err := dec.StrBytes()
 	switch {
 	case err != nil:
 		return err
 	case string(status) == "moving":
-		p.has |= hasMoving
+		p.Has |= HasMoving
 	case string(status) == "stopped":
-		p.has |= hasStopped
+		p.Has |= HasStopped
 	default:
 		return fmt.Errorf("its status %q is not known", status)
 	}
 	return nil
 }
 
-func (p *position) flags(dec *jx.Decoder) error {
-	p.has |= hasFlags
+func (p *Position) flags(dec *jx.Decoder) error {
+	p.Has |= HasFlags
 	return dec.Arr(func(dec *jx.Decoder) error {
 		flag, err := dec.StrBytes()
 		switch {
 		case err != nil:
 			return err
 		case string(flag) == "jump":
-			p.has |= isJump
+			p.Has |= IsJump
 		case string(flag) == "late":
-			p.has |= isLate
+			p.Has |= IsLate
 		default:
 			return fmt.Errorf("its flag %q is not known", flag)
 		}
@@ -167,16 +167,16 @@ func (p *position) flags(dec *jx.Decoder) error {
 	})
 }
 
-func (p *position) source(dec *jx.Decoder) error {
-	p.has |= hasSource
+func (p *Position) source(dec *jx.Decoder) error {
+	p.Has |= HasSource
 	return dec.ObjBytes(func(dec *jx.Decoder, key []byte) (err error) {
 		switch string(key) {
 		case "topic":
-			p.topic, err = dec.Str()
+			p.Topic, err = dec.Str()
 		case "partition":
-			p.partition, err = dec.Int32()
+			p.Partition, err = dec.Int32()
 		case "offset":
-			p.offset, err = dec.Int64()
+			p.Offset, err = dec.Int64()
 		default:
 			err = dec.Skip()
 		}
@@ -185,24 +185,25 @@ func (p *position) source(dec *jx.Decoder) error {
 }
 
 // keep stores a member of a newer version as it came.
-func (p *position) keep(dec *jx.Decoder, key []byte) error {
+func (p *Position) keep(dec *jx.Decoder, key []byte) error {
 	name := string(key)
 	raw, err := dec.Raw()
 	if err != nil {
 		return err
 	}
-	if p.has&hasExtra != 0 {
-		p.extra = append(p.extra, ',')
+	if p.Has&HasExtra != 0 {
+		p.Extra = append(p.Extra, ',')
 	}
-	p.has |= hasExtra
-	w := jx.Writer{Buf: p.extra}
+	p.Has |= HasExtra
+	w := jx.Writer{Buf: p.Extra}
 	w.Str(name)
 	w.RawStr(":")
-	p.extra = append(w.Buf, raw...)
+	p.Extra = append(w.Buf, raw...)
 	return nil
 }
 
-func readTime(dec *jx.Decoder) (int64, error) {
+// ReadTime reads RFC 3339, in UTC milliseconds.
+func ReadTime(dec *jx.Decoder) (int64, error) {
 	text, err := dec.StrBytes()
 	if err != nil {
 		return 0, err
@@ -230,73 +231,74 @@ func readPoint(dec *jx.Decoder) (p geo.Point, err error) {
 	return p, err
 }
 
-// appendJSON makes the document again: the same members with the same values, in the order of the public contract.
-func (p *position) appendJSON(dst []byte) []byte {
+// AppendJSON makes the document again: the same members with the same values, in the order of the public contract.
+func (p *Position) AppendJSON(dst []byte) []byte {
 	w := jx.Writer{Buf: append(dst, `{"@timestamp":`...)}
-	w.Buf = appendTime(w.Buf, p.time)
+	w.Buf = AppendTime(w.Buf, p.Time)
 	w.RawStr(`,"vehicle":`)
-	w.Str(p.vehicle)
+	w.Str(p.Vehicle)
 	w.RawStr(`,"location":[`)
-	w.Buf = strconv.AppendFloat(w.Buf, p.at.Lon, 'f', -1, 64)
+	w.Buf = strconv.AppendFloat(w.Buf, p.At.Lon, 'f', -1, 64)
 	w.RawStr(",")
-	w.Buf = append(strconv.AppendFloat(w.Buf, p.at.Lat, 'f', -1, 64), ']')
-	if p.has&hasGeohash != 0 {
+	w.Buf = append(strconv.AppendFloat(w.Buf, p.At.Lat, 'f', -1, 64), ']')
+	if p.Has&HasGeohash != 0 {
 		w.RawStr(`,"geohash":`)
-		w.Str(geo.Geohash(p.at, 12))
+		w.Str(geo.Geohash(p.At, 12))
 	}
 	for i, name := range numberNames {
-		if p.has&(hasSpeed<<i) != 0 {
+		if p.Has&(HasSpeed<<i) != 0 {
 			w.RawStr(`,"` + name + `":`)
-			w.Buf = strconv.AppendFloat(w.Buf, p.numbers[i], 'f', -1, 64)
+			w.Buf = strconv.AppendFloat(w.Buf, p.Numbers[i], 'f', -1, 64)
 		}
 	}
 	w.Buf = p.appendJudgement(w.Buf)
-	if p.has&hasAttributes != 0 {
+	if p.Has&HasAttributes != 0 {
 		w.RawStr(`,"attributes":`)
-		w.Buf = append(w.Buf, p.attributes...)
+		w.Buf = append(w.Buf, p.Attributes...)
 	}
-	if p.has&hasSource != 0 {
+	if p.Has&HasSource != 0 {
 		w.RawStr(`,"source":{"topic":`)
-		w.Str(p.topic)
-		w.Buf = strconv.AppendInt(append(w.Buf, `,"partition":`...), int64(p.partition), 10)
-		w.Buf = append(strconv.AppendInt(append(w.Buf, `,"offset":`...), p.offset, 10), '}')
+		w.Str(p.Topic)
+		w.Buf = strconv.AppendInt(append(w.Buf, `,"partition":`...), int64(p.Partition), 10)
+		w.Buf = append(strconv.AppendInt(append(w.Buf, `,"offset":`...), p.Offset, 10), '}')
 	}
-	if p.has&hasIngested != 0 {
+	if p.Has&HasIngested != 0 {
 		w.RawStr(`,"ingested_at":`)
-		w.Buf = appendTime(w.Buf, p.ingested)
+		w.Buf = AppendTime(w.Buf, p.Ingested)
 	}
-	if p.has&hasLag != 0 {
-		w.Buf = strconv.AppendInt(append(w.Buf, `,"lag_ms":`...), p.lag, 10)
+	if p.Has&HasLag != 0 {
+		w.Buf = strconv.AppendInt(append(w.Buf, `,"lag_ms":`...), p.Lag, 10)
 	}
-	if p.has&hasExtra != 0 {
-		w.Buf = append(append(w.Buf, ','), p.extra...)
+	if p.Has&HasExtra != 0 {
+		w.Buf = append(append(w.Buf, ','), p.Extra...)
 	}
 	return append(w.Buf, '}')
 }
 
-func (p *position) appendJudgement(dst []byte) []byte {
+func (p *Position) appendJudgement(dst []byte) []byte {
 	switch {
-	case p.has&hasMoving != 0:
+	case p.Has&HasMoving != 0:
 		dst = append(dst, `,"status":"moving"`...)
-	case p.has&hasStopped != 0:
+	case p.Has&HasStopped != 0:
 		dst = append(dst, `,"status":"stopped"`...)
 	}
-	if p.has&hasFlags != 0 {
+	if p.Has&HasFlags != 0 {
 		flags := [][]byte{}
-		if p.has&isJump != 0 {
+		if p.Has&IsJump != 0 {
 			flags = append(flags, []byte(`"jump"`))
 		}
-		if p.has&isLate != 0 {
+		if p.Has&IsLate != 0 {
 			flags = append(flags, []byte(`"late"`))
 		}
 		dst = append(append(append(dst, `,"flags":[`...), bytes.Join(flags, []byte{','})...), ']')
 	}
-	if p.has&hasFences != 0 {
-		dst = append(append(dst, `,"fences":`...), p.fences...)
+	if p.Has&HasFences != 0 {
+		dst = append(append(dst, `,"fences":`...), p.Fences...)
 	}
 	return dst
 }
 
-func appendTime(dst []byte, ms int64) []byte {
+// AppendTime appends RFC 3339 in UTC with milliseconds, quoted.
+func AppendTime(dst []byte, ms int64) []byte {
 	return time.UnixMilli(ms).UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`)
 }
