@@ -75,7 +75,7 @@ func (p *partition) decode(rec *broker.Record, now int64, fix *track.Fix) (reaso
 // repeated reports whether an ingest client has sent the record before.
 func (p *partition) repeated(rec *broker.Record, now int64) bool {
 	id, ok := rec.Header(HeaderProducer)
-	if !ok {
+	if !ok || len(id) > maxNameBytes {
 		return false
 	}
 	value, _ := rec.Header(HeaderSequence)

@@ -15,6 +15,10 @@ func (p *partition) command(rec *broker.Record, now int64) {
 		p.refuse(rec, "unparsable", "not a Command: "+err.Error())
 		return
 	}
+	if len(cmd.GetIdempotencyKey()) > maxNameBytes {
+		p.refuse(rec, "unparsable", "its idempotency key is longer than "+strconv.Itoa(maxNameBytes)+" bytes")
+		return
+	}
 	if p.applied(cmd.GetIdempotencyKey(), rec) {
 		p.tally.outcomes["command_repeated"]++
 		return

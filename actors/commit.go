@@ -1,6 +1,10 @@
 package actors
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -9,6 +13,13 @@ import (
 
 // producersKept is how long the sequence of an ingest client is remembered after its last record.
 const producersKept = 24 * time.Hour
+
+// maxProducers is how many ingest clients a partition remembers, those that were seen last: the checkpoint that names them must stay
+// well under what the log takes as a record.
+const maxProducers = 1000
+
+// maxNameBytes is how long the name of an ingest client and an idempotency key may be; the API takes no longer ones.
+const maxNameBytes = 128
 
 // shouldCommit reports whether something waits and is old or large enough.
 func (p *partition) shouldCommit() bool {
@@ -68,12 +79,8 @@ func (p *partition) checkpoint(now time.Time) {
 	if p.clock.event > p.clock.base { // the quiet clock fired something: go on from there
 		cp.EventClockMs, cp.WallClockMs = p.clock.event, now.UnixMilli()
 	}
-	oldest := now.Add(-producersKept).UnixMilli()
+	p.forgetProducers(now.Add(-producersKept).UnixMilli())
 	for id, pr := range p.at.producers {
-		if pr.seenAt < oldest {
-			delete(p.at.producers, id)
-			continue
-		}
 		cp.Producers = append(cp.Producers, &trackmeshv1.Producer{Id: id, Sequence: pr.sequence, SeenMs: pr.seenAt})
 	}
 	start := len(p.pending.buf)
@@ -84,6 +91,23 @@ func (p *partition) checkpoint(now time.Time) {
 	}
 	value := p.pending.take(start)
 	p.pending.add(broker.State, p.id, p.pending.text(broker.CheckpointKey), value, 0)
+}
+
+// forgetProducers lets those go that were not seen since oldest, and the longest unseen where there are too many.
+func (p *partition) forgetProducers(oldest int64) {
+	maps.DeleteFunc(p.at.producers, func(_ string, pr producer) bool { return pr.seenAt < oldest })
+	over := len(p.at.producers) - maxProducers
+	if over <= 0 {
+		return
+	}
+	ids := slices.Collect(maps.Keys(p.at.producers))
+	slices.SortFunc(ids, func(a, b string) int {
+		x, y := p.at.producers[a], p.at.producers[b]
+		return cmp.Or(cmp.Compare(x.seenAt, y.seenAt), strings.Compare(a, b))
+	})
+	for _, id := range ids[:over] {
+		delete(p.at.producers, id)
+	}
 }
 
 // afterCommit goes on, or stops the partition when its claim is lost.

@@ -33,11 +33,13 @@ type Host struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // pump, ticker
 	commits sync.WaitGroup // commits under way
+	lives   sync.WaitGroup // runners, those that stop included
 
 	fencesMoved broadcast // a partition adopted newer fences
 
 	mu      sync.Mutex
 	runners map[int32]*runner // guarded by mu
+	leaving map[int32]*runner // guarded by mu; the last that was told to stop: the next one waits for it
 	closed  bool              // guarded by mu
 }
 
@@ -50,7 +52,7 @@ func NewHost(opts Options, partitioner broker.Partitioner) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the input's reader: %w", err)
 	}
-	h := &Host{opts: opts, layout: opts.Log.Layout(), metrics: newMetrics(opts.Registerer), reader: reader, runners: map[int32]*runner{}}
+	h := &Host{opts: opts, layout: opts.Log.Layout(), metrics: newMetrics(opts.Registerer), reader: reader, runners: map[int32]*runner{}, leaving: map[int32]*runner{}}
 	h.home = func(vehicle string) int32 { return partitioner([]byte(vehicle), h.layout.Partitions) }
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.pump = newPump(reader, opts.System, opts.Logger)
@@ -70,9 +72,15 @@ func (h *Host) Start(p int32) {
 	if h.closed || h.runners[p] != nil {
 		return
 	}
-	r := newRunner(h, p)
+	r, before := newRunner(h, p), h.leaving[p]
+	delete(h.leaving, p)
 	h.runners[p] = r
-	go r.run()
+	h.lives.Go(func() {
+		if before != nil {
+			<-before.done // two lives at once would share a name, a feed and an index
+		}
+		r.run()
+	})
 }
 
 // Stop commits what a partition has pending and lets it go. It returns when that is done, or ctx ends.
@@ -80,6 +88,9 @@ func (h *Host) Stop(ctx context.Context, p int32) error {
 	h.mu.Lock()
 	r := h.runners[p]
 	delete(h.runners, p)
+	if r != nil {
+		h.leaving[p] = r
+	}
 	h.mu.Unlock()
 	if r == nil {
 		return nil
@@ -107,6 +118,7 @@ func (h *Host) Close(ctx context.Context) error {
 		}
 	}
 	h.cancel()
+	h.lives.Wait() // their claims must be closed before the log is; bounded, for nothing commits any more
 	h.work.Wait()
 	h.commits.Wait()
 	h.reader.Close()

@@ -214,11 +214,14 @@ func (p *partition) release() {
 // guarded makes what escapes from fn stop the partition: its state may be half changed.
 func (p *partition) guarded(fn func()) func() {
 	return func() {
-		defer func() {
-			if r := recover(); r != nil {
-				p.fail(&panicError{value: r, stack: stack()})
-			}
-		}()
+		defer p.escaped()
 		fn()
+	}
+}
+
+// escaped is deferred around whatever runs on the lane.
+func (p *partition) escaped() {
+	if r := recover(); r != nil {
+		p.fail(&panicError{value: r, stack: stack()})
 	}
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -105,7 +106,7 @@ const recordOverhead = 1024
 
 // tooLarge makes a dead letter of a document that the log would refuse: its first bytes and its full length.
 func (p *pending) tooLarge(d *track.Document, l broker.Layout, partition int32, value []byte) {
-	p.deadHeaders(l, "too_large", "its enriched document would pass the log's limit", partition, d.Fix.Offset)
+	p.deadHeaders(l.Input, "too_large", "its enriched document would pass the log's limit", partition, d.Fix.Offset)
 	p.headerInt(headerFullBytes, int64(len(value)))
 	p.add(broker.Dead, partition, p.text(d.Fix.Vehicle), value[:min(len(value), keptOfTooLarge)], deadHeaderCount+1)
 }
@@ -116,19 +117,22 @@ const keptOfTooLarge = 16 << 10
 // deadHeaderCount is how many headers deadHeaders appends.
 const deadHeaderCount = 5
 
-func (p *pending) deadHeaders(l broker.Layout, reason, detail string, partition int32, offset int64) {
+// maxDeadHeader bounds the headers of a dead letter that come from outside, in bytes: recordOverhead has to cover them.
+const maxDeadHeader = 256
+
+func (p *pending) deadHeaders(topic, reason, detail string, partition int32, offset int64) {
 	p.header(headerReason, []byte(reason))
-	p.header(headerDetail, []byte(detail))
-	p.header(headerSourceTopic, []byte(l.Input))
+	p.header(headerDetail, []byte(strings.ToValidUTF8(detail[:min(len(detail), maxDeadHeader)], "")))
+	p.header(headerSourceTopic, []byte(topic))
 	p.headerInt(headerSourcePartition, int64(partition))
 	p.headerInt(headerSourceOffset, offset)
 }
 
-// dead makes a dead letter of an input record.
+// dead makes a dead letter of a record of the input or the commands.
 func (p *pending) dead(rec *broker.Record, l broker.Layout, reason, detail string) {
-	p.deadHeaders(l, reason, detail, rec.Partition, rec.Offset)
+	p.deadHeaders(l.Topic(rec.Stream), reason, detail, rec.Partition, rec.Offset)
 	headers := deadHeaderCount
-	if contentType, ok := rec.Header(headerContentType); ok { // what it needs to be read again
+	if contentType, ok := rec.Header(headerContentType); ok && len(contentType) <= maxDeadHeader { // what it needs to be read again
 		p.header(headerContentType, contentType)
 		headers++
 	}

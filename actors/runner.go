@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -208,7 +207,7 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 	}
 	defer p.lane.stop()
 	defer h.opts.Fleet.Drop(r.id)
-	pid, err := h.opts.System.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return p }, actor.WithDispatcher(p.lane), actor.WithGuardian(stopOnFailure)), "partition-"+strconv.Itoa(int(r.id)))
+	pid, err := h.opts.System.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return p }, actor.WithDispatcher(p.lane), actor.WithGuardian(stopOnFailure)), fmt.Sprintf("partition-%d-%d", r.id, claim.Term())) // a name of its own: an actor that would not stop must not keep the next life from beginning
 	if err != nil {
 		return fmt.Errorf("spawning the actor of partition %d: %w", r.id, err)
 	}
@@ -220,6 +219,7 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 	r.current.Store(p)
 	r.pid.Store(pid)
 	r.log.Info("partition runs", "term", claim.Term(), "tracks", len(state.table.byVehicle), "input_offset", p.at.input)
+	defer h.fencesMoved.announce() // nobody need wait for this partition's fences any more
 	defer r.current.Store(nil)
 	defer r.pid.Store(nil)
 	select {
@@ -317,6 +317,7 @@ func (r *runner) stopActors(pid *actor.PID, p *partition) {
 	if err := r.host.opts.System.Root.StopFuture(pid).Wait(); err != nil {
 		r.log.Warn("the partition's actor did not stop in time", "err", err)
 	}
+	p.lane.stop() // an actor that did not stop in time may still touch the table
 	for _, e := range p.table.byVehicle {
 		if e.pid != nil {
 			r.host.metrics.live.Dec()

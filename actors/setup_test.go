@@ -63,7 +63,12 @@ func (b *bench) start() {
 	b.fleet = live.NewFleet(1)
 	b.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 	o := b.opts
-	o.System, o.Log, o.Fences, o.Fleet, o.Registerer = b.system, log, b.board, b.fleet, prometheus.NewRegistry()
+	if slow, ok := o.Log.(*slowLog); ok {
+		slow.Log = log
+	} else {
+		o.Log = log
+	}
+	o.System, o.Fences, o.Fleet, o.Registerer = b.system, b.board, b.fleet, prometheus.NewRegistry()
 	b.host, err = NewHost(o, broker.Murmur2)
 	require.NoError(b.t, err)
 	b.host.Start(0)

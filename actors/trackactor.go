@@ -31,8 +31,9 @@ type (
 	}
 )
 
-// Receive handles one message, or undoes it.
+// Receive handles one message, or undoes it. What escapes from that stops the partition: its state may be half changed.
 func (a *trackActor) Receive(c actor.Context) {
+	defer a.partition.escaped()
 	switch m := c.Message().(type) {
 	case *fixMessage:
 		a.partition.observe(a.entry, m)
