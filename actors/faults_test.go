@@ -183,3 +183,14 @@ func (b *bench) committed(next int64) {
 		return len(s) == 1 && s[0].State == "running" && s[0].Committed >= next
 	}, 10*time.Second, 5*time.Millisecond, "nothing was committed")
 }
+
+func TestAFenceWithAHugeNameStopsNoPartition(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	name := strings.Repeat("x", b.log.Layout().MaxRecordBytes-300)
+	huge := strings.Replace(square, `"name":"Yard"`, `"name":"`+name+`"`, 1)
+	b.append(broker.Record{Stream: broker.Fences, Key: []byte("yard"), Value: []byte(huge)})
+	require.NoError(t, b.board.Await(context.Background(), 0))
+	b.produce(at("v1", 0), at("v1", 10), at("v1", 20))
+	b.committed(3)
+}

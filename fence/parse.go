@@ -14,6 +14,9 @@ import (
 // MaxIDBytes is the longest id of a fence.
 const MaxIDBytes = 256
 
+// MaxNameBytes is the longest name of a fence: every event carries it, and an event that the log refuses would stop its partition.
+const MaxNameBytes = 1024
+
 // maxReachMetres bounds radius_metres and width_metres: a tenth of the way round the earth.
 const maxReachMetres = 4_000_000
 

@@ -27,7 +27,9 @@ func (p *parser) property(d *jx.Decoder, key []byte) error {
 	f := p.f
 	switch string(key) {
 	case "name":
-		f.Name, err = text(d, "/properties/name")
+		if f.Name, err = text(d, "/properties/name"); err == nil && len(f.Name) > MaxNameBytes {
+			err = refuse("/properties/name", "is longer than %d bytes", MaxNameBytes)
+		}
 	case "follows":
 		f.Follows, err = text(d, "/properties/follows")
 	case "exit_margin_metres":
