@@ -12,7 +12,7 @@ step() {
   fi
   echo "==> $name ok, $((SECONDS - from)) s"
 }
-# Steps with real servers, processes or a browser on a shared machine get a second try; that it was needed is said.
+# Steps whose tests wait for real servers, processes or a browser get a second try on a busy machine; that it was needed is said.
 tried() {
   local name=$1 from=$SECONDS
   shift
@@ -22,7 +22,7 @@ tried() {
 }
 step "go mod tidy" make tidy
 step "go vet" go vet -tags real ./...
-step "tests (as README's command)" make test
+tried "tests (as README's command)" make test
 step "generated code" make check-generated
 step "lint" make lint
 step "web" make web-check
@@ -32,5 +32,5 @@ tried "browser" make e2e
 tried "real servers" make real
 tried "crash" make crash
 step "shared data" scripts/replay-shared.sh
-step "fuzz" make fuzz
+tried "fuzz" make fuzz
 echo "==> all steps passed in $SECONDS s"
