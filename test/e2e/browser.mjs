@@ -29,6 +29,8 @@ export class Visit {
   loaded = [];
   /** Set while the node is down on purpose. */
   inOutage = false;
+  /** What the browser writes into the console on the test's account; null: nothing. */
+  expected = null;
 
   /** Opens the map; `hash` holds view and look, `before` runs on the page before it loads. */
   static async open(browser, url, { hash = "", before, ...options } = {}) {
@@ -49,7 +51,7 @@ export class Visit {
     page.on("console", (message) => {
       if (message.type() !== "error") return;
       const text = `${message.text()} ${message.location().url ?? ""}`;
-      if (!(visit.inOutage && outage.test(text))) visit.faults.push(`in the console: ${text}`);
+      if (!(visit.inOutage && outage.test(text)) && !visit.expected?.test(text)) visit.faults.push(`in the console: ${text}`);
     });
     page.on("pageerror", (err) => visit.faults.push(`in a script: ${err.stack ?? err}`));
     if (before) await page.addInitScript(before);
