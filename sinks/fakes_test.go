@@ -123,7 +123,6 @@ func (f *fakeLog) NewReader(broker.ReaderOptions) (broker.Reader, error) {
 type fakeReader struct {
 	log    *fakeLog
 	at     map[lane]int64 // guarded by log.mu; only those that are read
-	polls  int
 	closed bool
 }
 

@@ -87,7 +87,7 @@ func TestDocumentsReachTheStoreAndTheCursorFollows(t *testing.T) {
 		require.EqualValues(t, 7, r.log.cursor(broker.Enriched, 1))
 		d := r.store.writes[0][0]
 		require.Equal(t, docID(streamOf(d.Kind), d.Partition, d.Offset), d.ID)
-		require.EqualValues(t, 1000+d.Offset, d.Timestamp)
+		require.Equal(t, 1000+d.Offset, d.Timestamp)
 		for _, lag := range r.pump.Lags() {
 			require.Zero(t, lag.Records(), lag)
 		}
@@ -169,7 +169,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 		r.log.append(broker.Enriched, 0, 1)
 		r.pump.Add(0)
 		r.pass(19 * time.Minute)
-		require.EqualValues(t, 1, testutil.ToFloat64(r.pump.metrics.retries.WithLabelValues("overloaded")))
+		require.Equal(t, 1, int(testutil.ToFloat64(r.pump.metrics.retries.WithLabelValues("overloaded"))))
 		r.stop()
 	})
 }
@@ -194,8 +194,8 @@ func TestRejectionsAreSafeBeforeTheCursorMoves(t *testing.T) {
 		require.Len(t, r.rejected, 1)
 		require.Equal(t, docID(broker.Enriched, 0, 2), r.rejected[0].Document.ID)
 		require.Len(t, r.store.writes, 1, "the store was not asked again")
-		require.EqualValues(t, 1, testutil.ToFloat64(r.pump.metrics.rejected))
-		require.EqualValues(t, 9, testutil.ToFloat64(r.pump.metrics.written))
+		require.Equal(t, 1, int(testutil.ToFloat64(r.pump.metrics.rejected)))
+		require.Equal(t, 9, int(testutil.ToFloat64(r.pump.metrics.written)))
 		r.stop()
 	})
 }
@@ -331,7 +331,7 @@ func TestACursorOutOfRetentionIsAnAlarmAndGoesOn(t *testing.T) {
 				r.pass(5 * time.Second)
 				require.Equal(t, 60, r.store.count())
 				require.EqualValues(t, 100, r.log.cursor(broker.Enriched, 0))
-				require.EqualValues(t, 1, testutil.ToFloat64(r.pump.metrics.gaps.WithLabelValues("out_of_range")))
+				require.Equal(t, 1, int(testutil.ToFloat64(r.pump.metrics.gaps.WithLabelValues("out_of_range"))))
 				require.ErrorContains(t, r.pump.Health(), "not in the log")
 				r.pass(15 * time.Minute)
 				require.NoError(t, r.pump.Health(), "the alarm ends, the metric stays")
@@ -373,7 +373,7 @@ func TestNoCursor(t *testing.T) {
 				r.pump.Add(0)
 				r.pass(5 * time.Second)
 				require.Equal(t, 20-int(c.earliest), r.store.count())
-				require.EqualValues(t, 1, testutil.ToFloat64(r.pump.metrics.gaps.WithLabelValues("no_cursor")))
+				require.Equal(t, 1, int(testutil.ToFloat64(r.pump.metrics.gaps.WithLabelValues("no_cursor"))))
 				require.Equal(t, c.alarm, r.pump.Health() != nil)
 				require.EqualValues(t, 0, r.log.cursor(broker.Events, 0), "an empty partition's cursor is stored at once")
 				r.stop()

@@ -118,7 +118,7 @@ func (f *fixture) fix(vehicle string, partition int32, at int64, place geo.Point
 		d.Fix.Time -= int64(f.random.IntN(60_000))
 	case 1:
 		d.Flags = track.FlagJump
-		d.Fix.Position.Lat += 1
+		d.Fix.Position.Lat++ // a hundred kilometres
 	case 2:
 		d.Status = track.Stopped
 		fallthrough
@@ -161,6 +161,8 @@ func (f *fixture) event(vehicle string, partition int32, at int64, place geo.Poi
 		e.Trip = &track.Trip{Start: track.TripPoint{Time: at - 60_000, Location: place}, End: track.TripPoint{Time: at, Location: place}, DistanceMetres: 900, MaxSpeedMPS: 17}
 	case track.GapStarted, track.GapEnded:
 		e.Gap = &track.Gap{Since: at - 400_000, Until: at}
+	default:
+		panic("an event type that the fixture does not know")
 	}
 	id := fmt.Sprintf("deadbeef-%d-%d", partition, f.nextEvent[partition])
 	h := happening{id: id, vehicle: vehicle, kind: e.Type.String(), time: e.Time, sequence: sequence, body: track.AppendEvent(nil, &e, []byte(id), topic, partition)}

@@ -140,9 +140,16 @@ func (o *Options) connect() (*client, error) {
 		}
 		urls[i] = u
 	}
-	c, err := elastictransport.New(elastictransport.Config{
-		UserAgent: "trackmesh", URLs: urls, APIKey: o.APIKey, Username: o.Username, Password: o.Password, DisableRetry: true, Transport: transport,
-	})
+	with := []elastictransport.Option{
+		elastictransport.WithUserAgent("trackmesh"), elastictransport.WithURLs(urls...), elastictransport.WithDisableRetry(),
+		elastictransport.WithTransport(transport),
+	}
+	if o.APIKey != "" {
+		with = append(with, elastictransport.WithAPIKey(o.APIKey))
+	} else if o.Username != "" {
+		with = append(with, elastictransport.WithBasicAuth(o.Username, o.Password))
+	}
+	c, err := elastictransport.NewClient(with...)
 	if err != nil {
 		return nil, fmt.Errorf("elastic: %w", err)
 	}

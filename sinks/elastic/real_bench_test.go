@@ -24,9 +24,9 @@ import (
 // BenchmarkAgainstABareLoop is how fast pump and sink fill a real Elasticsearch, as a share of the best that a loop of bulk
 // requests reaches on the same server with the same documents, ids and templates.
 func BenchmarkAgainstABareLoop(b *testing.B) {
-	n := 100_000
+	n := 30_000
 	if testing.Short() {
-		n = 5_000
+		n = 2_000
 	}
 	e := servers.Elasticsearch(b, servers.ElasticsearchOptions{Heap: "1g"})
 	docs := benchDocuments(n)

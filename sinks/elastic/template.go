@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *Sink) install(ctx context.Context, name, content string) error {
 	if have >= templateVersion {
 		return nil
 	}
-	body := strings.NewReplacer("{{name}}", name, "{{version}}", fmt.Sprint(templateVersion)).Replace(content)
+	body := strings.NewReplacer("{{name}}", name, "{{version}}", strconv.Itoa(templateVersion)).Replace(content)
 	if err := s.call(ctx, esapi.IndicesPutIndexTemplateRequest{Name: name, Body: strings.NewReader(body)}, nil); err != nil {
 		return fmt.Errorf("installing the index template %s: %w", name, err)
 	}
