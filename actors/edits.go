@@ -1,6 +1,10 @@
 package actors
 
-import "github.com/trackmesh/trackmesh/fence"
+import (
+	"slices"
+
+	"github.com/trackmesh/trackmesh/fence"
+)
 
 // adoptFences moves the partition to the newest fence set, if there is a newer one, and judges the tracks that it
 // concerns: those inside a new or changed fence, silent ones included, and those that hold a fence which is gone or changed.
@@ -83,10 +87,5 @@ func (p *partition) judge(changed, removed []*fence.Fence) {
 }
 
 func holds(fences []*fence.Fence, f *fence.Fence) bool {
-	for _, other := range fences {
-		if other == f {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(fences, f)
 }

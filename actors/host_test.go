@@ -82,10 +82,12 @@ func TestAPanicInATrackCostsOneRecordAndNoState(t *testing.T) {
 	dead := b.read(broker.Dead)
 	require.Len(t, dead, 2)
 	reasons := ""
+	var reasonsSb85 strings.Builder
 	for _, d := range dead {
 		reason, _ := d.Header("reason")
-		reasons += string(reason) + " "
+		reasonsSb85.WriteString(string(reason) + " ")
 	}
+	reasons += reasonsSb85.String()
 	require.ElementsMatch(t, []string{"internal", "unparsable"}, strings.Fields(reasons))
 	var odometer []string
 	for _, d := range b.values(broker.Enriched) {

@@ -255,8 +255,7 @@ func (r *runner) newPartition(claim broker.Claim, state *restored, fail func(err
 // feed starts the input. An offset that has left the log stops the partition, unless it was told to skip.
 func (r *runner) feed(p *partition, fail func(error)) error {
 	p.feed.broken = func(err error) {
-		var gap *broker.OffsetError
-		if errors.As(err, &gap) {
+		if gap, ok := errors.AsType[*broker.OffsetError](err); ok {
 			fail(r.explainGap(gap))
 			return
 		}

@@ -156,7 +156,7 @@ func (b *bench) values(s broker.Stream) (values []string) {
 // testDecoder reads {"v","t","x","y"}.
 type testDecoder struct{}
 
-func (testDecoder) Decode(rec *broker.Record, now int64, fix *track.Fix) (reason, detail string) {
+func (testDecoder) Decode(rec *broker.Record, _ int64, fix *track.Fix) (reason, detail string) {
 	p := struct {
 		V          string
 		T          int64

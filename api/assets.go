@@ -44,7 +44,7 @@ type asset struct {
 	cache       string
 }
 
-// newAssets reads the files of the map. A style_url in the configuration opens the page's policy to it.
+// newAssets reads the files of the map. A map_style_url in the configuration opens the page's policy to it.
 func newAssets(web fs.FS, config any) (*assets, error) {
 	a := &assets{files: map[string]*asset{}, config: []byte("{}"), policy: pagePolicy}
 	if config != nil {
@@ -78,7 +78,7 @@ func newAssets(web fs.FS, config any) (*assets, error) {
 // allowStyle opens the page's policy to the origin of a base map's style that the operator chose.
 func (a *assets) allowStyle(config []byte) {
 	var c struct {
-		StyleURL string `json:"style_url"`
+		StyleURL string `json:"map_style_url"`
 	}
 	if json.Unmarshal(config, &c) != nil || !strings.HasPrefix(c.StyleURL, "http") {
 		return

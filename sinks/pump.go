@@ -165,7 +165,7 @@ func (p *Pump) Start(context.Context) error {
 		return err
 	}
 	p.reader, p.started = reader, true
-	go p.run()
+	go p.run() //nolint:contextcheck // it ends with Stop
 	return nil
 }
 

@@ -65,5 +65,5 @@ func TestUsageErrorsExitWith2AndSayWhere(t *testing.T) {
 	require.Equal(t, 0, run([]string{"--version"}, nil, &out, &errOut))
 	require.Equal(t, 0, run([]string{"--help"}, nil, &out, &errOut))
 	require.Contains(t, out.String(), "--kafka-brokers")
-	require.Equal(t, strings.Count(out.String(), "--help "), 1)
+	require.Equal(t, 1, strings.Count(out.String(), "--help "))
 }

@@ -258,7 +258,7 @@ func differs(key string, e, a any, tolerance float64) string {
 	case []any:
 		return differsList(key, e, a, unequal)
 	case float64:
-		if f, ok := a.(float64); ok && close(key, e, f, tolerance) {
+		if f, ok := a.(float64); ok && near(key, e, f, tolerance) {
 			return ""
 		}
 		return unequal
@@ -302,7 +302,7 @@ func point(l []any) geo.Point {
 	return geo.Point{Lon: numberOr(l[0], math.NaN()), Lat: numberOr(l[1], math.NaN())}
 }
 
-func close(key string, e, a, tolerance float64) bool {
+func near(key string, e, a, tolerance float64) bool {
 	hasSuffix := func(s string) bool { return len(key) >= len(s) && key[len(key)-len(s):] == s }
 	switch {
 	case key == "heading_degrees":

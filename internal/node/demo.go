@@ -40,7 +40,7 @@ func (n *Node) putDemoFences(ctx context.Context) error {
 }
 
 // startDemo sends what the simulated fleet reports to the input topic, as any producer would.
-func (n *Node) startDemo(context.Context) error {
+func (n *Node) startDemo(context.Context) error { //nolint:contextcheck // the fleet drives until the node stops, not until it has started
 	if !n.opts.DemoOn() {
 		return nil
 	}

@@ -167,9 +167,11 @@ func TestAUserPostsPositionsAndAsksForThem(t *testing.T) {
 	require.Contains(t, []int{http.StatusOK, http.StatusCreated}, code, answer)
 	now := time.Now()
 	body := ""
+	var bodySb170 strings.Builder
 	for i := range 4 {
-		body += fmt.Sprintf(`{"vehicle":"v1","time":%d,"longitude":-73.98,"latitude":%.4f}`+"\n", now.UnixMilli()-60_000+int64(i)*10_000, 40.743+float64(i)*0.001)
+		bodySb170.WriteString(fmt.Sprintf(`{"vehicle":"v1","time":%d,"longitude":-73.98,"latitude":%.4f}`+"\n", now.UnixMilli()-60_000+int64(i)*10_000, 40.743+float64(i)*0.001))
 	}
+	body += bodySb170.String()
 	code, answer = n.request(t, http.MethodPost, "/api/v1/positions", "application/x-ndjson", body)
 	require.Equal(t, http.StatusOK, code, answer)
 	require.JSONEq(t, `{"stored":4,"errors":[]}`, answer)

@@ -53,7 +53,7 @@ func (n *Node) startSinks(ctx context.Context) error {
 		health  = func() error { return nil }
 	)
 	if len(n.opts.ElasticsearchURLs) > 0 {
-		st, options, err = n.openElastic()
+		st, options, err = n.openElastic() //nolint:contextcheck // old history is deleted until the node stops
 	} else {
 		st, options, health, err = n.openSQLite(ctx)
 	}

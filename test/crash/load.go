@@ -43,7 +43,6 @@ type car struct {
 	speed    float64 // degrees of longitude a step
 	resting  int     // steps to stand still
 	silent   int     // steps to say nothing
-	last     string
 }
 
 func (c *car) send(random *rand.Rand, step int) []Record {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -179,6 +178,6 @@ func envInt(t *testing.T, name string, otherwise int) int {
 		return otherwise
 	}
 	n, err := strconv.Atoi(s)
-	require.NoError(t, err, fmt.Sprintf("%s=%s", name, s))
+	require.NoError(t, err, "%s=%s", name, s)
 	return n
 }

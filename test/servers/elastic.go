@@ -7,10 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -119,22 +122,26 @@ func (e *ElasticsearchServer) lay(distribution string, ports []int, opts Elastic
 	}
 	settings := map[string]string{
 		"cluster.name": "trackmesh-test", "node.name": "test", "discovery.type": "single-node", "network.host": "127.0.0.1",
-		"http.port": fmt.Sprint(ports[0]), "transport.port": fmt.Sprint(ports[1]),
+		"http.port": strconv.Itoa(ports[0]), "transport.port": strconv.Itoa(ports[1]),
 		"path.data": filepath.Join(e.dir, "data"), "path.logs": filepath.Join(e.dir, "logs"),
-		"xpack.security.enabled": fmt.Sprint(opts.Security), "xpack.security.enrollment.enabled": "false",
+		"xpack.security.enabled": strconv.FormatBool(opts.Security), "xpack.security.enrollment.enabled": "false",
 		"xpack.security.autoconfiguration.enabled": "false",
 		// A developer's disk may be fuller than Elasticsearch likes it; that is not what is tested.
 		"cluster.routing.allocation.disk.threshold_enabled": "false",
 	}
 	users, memberships, roles := ElasticsearchUser+":"+elasticsearchHash+"\n", "superuser:"+ElasticsearchUser+"\n", ""
+	var membershipsSb130 strings.Builder
+	var rolesSb130 strings.Builder
+	var usersSb130 strings.Builder
 	for name, privileges := range opts.Roles {
-		users += name + ":" + elasticsearchHash + "\n"
-		memberships += name + ":" + name + "\n"
-		roles += name + ": " + privileges + "\n"
+		usersSb130.WriteString(name + ":" + elasticsearchHash + "\n")
+		membershipsSb130.WriteString(name + ":" + name + "\n")
+		rolesSb130.WriteString(name + ": " + privileges + "\n")
 	}
-	for key, value := range opts.Config {
-		settings[key] = value
-	}
+	memberships += membershipsSb130.String()
+	roles += rolesSb130.String()
+	users += usersSb130.String()
+	maps.Copy(settings, opts.Config)
 	var yml bytes.Buffer
 	for key, value := range settings {
 		fmt.Fprintf(&yml, "%s: %q\n", key, value)

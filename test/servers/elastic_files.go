@@ -123,7 +123,7 @@ func giveAway(dir, but string) error {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
