@@ -166,13 +166,11 @@ func TestAUserPostsPositionsAndAsksForThem(t *testing.T) {
 		`{"type":"Feature","geometry":{"type":"Point","coordinates":[-73.98,40.75]},"properties":{"name":"Yard","radius_metres":500}}`)
 	require.Contains(t, []int{http.StatusOK, http.StatusCreated}, code, answer)
 	now := time.Now()
-	body := ""
-	var bodySb170 strings.Builder
+	var body strings.Builder
 	for i := range 4 {
-		bodySb170.WriteString(fmt.Sprintf(`{"vehicle":"v1","time":%d,"longitude":-73.98,"latitude":%.4f}`+"\n", now.UnixMilli()-60_000+int64(i)*10_000, 40.743+float64(i)*0.001))
+		fmt.Fprintf(&body, `{"vehicle":"v1","time":%d,"longitude":-73.98,"latitude":%.4f}`+"\n", now.UnixMilli()-60_000+int64(i)*10_000, 40.743+float64(i)*0.001)
 	}
-	body += bodySb170.String()
-	code, answer = n.request(t, http.MethodPost, "/api/v1/positions", "application/x-ndjson", body)
+	code, answer = n.request(t, http.MethodPost, "/api/v1/positions", "application/x-ndjson", body.String())
 	require.Equal(t, http.StatusOK, code, answer)
 	require.JSONEq(t, `{"stored":4,"errors":[]}`, answer)
 	require.Eventually(t, func() bool {

@@ -129,18 +129,14 @@ func (e *ElasticsearchServer) lay(distribution string, ports []int, opts Elastic
 		// A developer's disk may be fuller than Elasticsearch likes it; that is not what is tested.
 		"cluster.routing.allocation.disk.threshold_enabled": "false",
 	}
-	users, memberships, roles := ElasticsearchUser+":"+elasticsearchHash+"\n", "superuser:"+ElasticsearchUser+"\n", ""
-	var membershipsSb130 strings.Builder
-	var rolesSb130 strings.Builder
-	var usersSb130 strings.Builder
+	var users, memberships, roles strings.Builder
+	fmt.Fprintf(&users, "%s:%s\n", ElasticsearchUser, elasticsearchHash)
+	fmt.Fprintf(&memberships, "superuser:%s\n", ElasticsearchUser)
 	for name, privileges := range opts.Roles {
-		usersSb130.WriteString(name + ":" + elasticsearchHash + "\n")
-		membershipsSb130.WriteString(name + ":" + name + "\n")
-		rolesSb130.WriteString(name + ": " + privileges + "\n")
+		fmt.Fprintf(&users, "%s:%s\n", name, elasticsearchHash)
+		fmt.Fprintf(&memberships, "%s:%s\n", name, name)
+		fmt.Fprintf(&roles, "%s: %s\n", name, privileges)
 	}
-	memberships += membershipsSb130.String()
-	roles += rolesSb130.String()
-	users += usersSb130.String()
 	maps.Copy(settings, opts.Config)
 	var yml bytes.Buffer
 	for key, value := range settings {
@@ -148,9 +144,9 @@ func (e *ElasticsearchServer) lay(distribution string, ports []int, opts Elastic
 	}
 	for name, content := range map[string]string{
 		"elasticsearch.yml": yml.String(),
-		"users":             users,
-		"users_roles":       memberships,
-		"roles.yml":         roles,
+		"users":             users.String(),
+		"users_roles":       memberships.String(),
+		"roles.yml":         roles.String(),
 		"role_mapping.yml":  "",
 	} {
 		if err := os.WriteFile(filepath.Join(e.dir, "config", name), []byte(content), 0o600); err != nil {
