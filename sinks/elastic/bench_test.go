@@ -62,7 +62,8 @@ type endlessLog struct {
 	records []broker.Record
 	total   int64
 	next    int64
-	all     chan struct{}
+	added   chan struct{} // closed by Add
+	all     chan struct{} // closed when the cursor is at total
 }
 
 func (l *endlessLog) Bounds(context.Context, broker.Stream, int32) (int64, int64, error) {
@@ -82,13 +83,18 @@ func (l *endlessLog) StoreCursors(_ context.Context, _ string, _ broker.Stream, 
 	return nil
 }
 
-func (*endlessLog) Add(broker.Stream, int32, int64) {}
-func (*endlessLog) Remove(broker.Stream, int32)     {}
-func (*endlessLog) Pause(broker.Stream, int32)      {}
-func (*endlessLog) Resume(broker.Stream, int32)     {}
-func (*endlessLog) Close()                          {}
+func (l *endlessLog) Add(broker.Stream, int32, int64) { close(l.added) }
+func (*endlessLog) Remove(broker.Stream, int32)       {}
+func (*endlessLog) Pause(broker.Stream, int32)        {}
+func (*endlessLog) Resume(broker.Stream, int32)       {}
+func (*endlessLog) Close()                            {}
 
 func (l *endlessLog) Poll(ctx context.Context) ([]broker.Fetch, error) {
+	select {
+	case <-l.added:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if l.next == l.total {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -116,7 +122,7 @@ func BenchmarkPump(b *testing.B) {
 		n := 0
 		for b.Loop() {
 			n += perLoop
-			log := &endlessLog{records: records, total: perLoop, all: make(chan struct{})}
+			log := &endlessLog{records: records, total: perLoop, added: make(chan struct{}), all: make(chan struct{})}
 			sink, err := New(Options{
 				URLs: []string{"http://127.0.0.1:9200"}, Transport: nullServer{}, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 			})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 // BenchmarkAgainstABareLoop is how fast pump and sink fill a real Elasticsearch, as a share of the best that a loop of bulk
 // requests reaches on the same server with the same documents, ids and templates.
 func BenchmarkAgainstABareLoop(b *testing.B) {
-	n := 30_000
+	n := 100_000
 	if testing.Short() {
 		n = 2_000
 	}
@@ -41,26 +42,39 @@ func BenchmarkAgainstABareLoop(b *testing.B) {
 	drop := func() {
 		realServer{TB: b, url: e.URL}.do(http.MethodDelete, fmt.Sprintf("/bench-%d-positions-2026.03.01", round), "", nil)
 	}
-	bareLoop(b, fresh(), e.URL, docs, 2, 5<<20) // warms the server up
-	drop()
+	type shape struct{ workers, size int }
+	bare := func(c shape) float64 {
+		defer drop()
+		return bareLoop(b, fresh(), e.URL, docs, c.workers, c.size)
+	}
+	for range 3 { // the server compiles what it runs often
+		bare(shape{2, 5 << 20})
+	}
 	for b.Loop() {
-		var best float64
+		var best shape
+		var rate float64
 		for _, workers := range []int{1, 2, 4} {
 			for _, size := range []int{2 << 20, 5 << 20, 15 << 20} {
-				rate := bareLoop(b, fresh(), e.URL, docs, workers, size)
-				drop()
-				b.Logf("bare loop, %d workers, %d MiB: %.0f documents/s", workers, size>>20, rate)
-				best = max(best, rate)
+				c := shape{workers, size}
+				r := bare(c)
+				b.Logf("bare loop, %d workers, %d MiB: %.0f documents/s", workers, size>>20, r)
+				if r > rate {
+					best, rate = c, r
+				}
 			}
 		}
-		ours := 0.0
-		for range 2 {
-			ours = max(ours, pumped(b, fresh(), docs))
+		var theirs, ours []float64
+		for range 5 { // in turn: other work on the machine meets both
+			theirs = append(theirs, bare(best))
+			ours = append(ours, pumped(b, fresh(), docs))
 			drop()
 		}
-		b.ReportMetric(best, "bare-documents/s")
-		b.ReportMetric(ours, "documents/s")
-		b.ReportMetric(ours/best, "ratio")
+		slices.Sort(theirs)
+		slices.Sort(ours)
+		b.Logf("best bare loop %v, pump %v", theirs, ours)
+		b.ReportMetric(theirs[2], "bare-documents/s")
+		b.ReportMetric(ours[2], "documents/s")
+		b.ReportMetric(ours[2]/theirs[2], "ratio")
 	}
 }
 
@@ -99,7 +113,7 @@ func bareLoop(b *testing.B, s *Sink, url string, docs []sinks.Document, workers,
 // pumped sends the documents through a pump with the node's defaults.
 func pumped(b *testing.B, s *Sink, docs []sinks.Document) float64 {
 	b.Helper()
-	log := &endlessLog{total: int64(len(docs)), all: make(chan struct{})}
+	log := &endlessLog{total: int64(len(docs)), added: make(chan struct{}), all: make(chan struct{})}
 	for _, d := range docs {
 		log.records = append(log.records, broker.Record{Stream: broker.Enriched, Value: d.Body, Headers: []broker.Header{{Key: sinks.HeaderID, Value: []byte(d.ID)}}, Timestamp: d.Timestamp})
 	}
