@@ -50,7 +50,6 @@ func (p *partition) observation(rec *broker.Record, now int64) {
 	if p.host.home != nil && p.host.home(m.fix.Vehicle) != p.id {
 		p.tally.misplaced++
 	}
-	m.before = p.clock.event
 	p.clock.observe(m.fix.Time, now)
 	m.clock = p.clock.event
 	e := p.table.byVehicle[m.fix.Vehicle]

@@ -57,7 +57,7 @@ func (p *partition) judge(changed, removed []*fence.Fence) {
 	for _, f := range removed {
 		gone[f.ID] = f
 	}
-	p.env.EventClock, p.env.ClockBefore = p.clock.event, p.clock.event
+	p.env.EventClock = p.clock.event
 	var near []*fence.Fence
 	for _, e := range p.table.byVehicle {
 		var toJudge, toLeave []*fence.Fence

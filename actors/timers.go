@@ -27,7 +27,7 @@ func (p *partition) caughtUp() bool { return len(p.inbox) == 0 && p.at.input >= 
 // fireTimers ticks each track whose timer the event clock has reached. It runs on the lane when no message is on its way
 // to a track, so it need not go through their mailboxes.
 func (p *partition) fireTimers() {
-	p.env.EventClock, p.env.ClockBefore = p.clock.event, p.clock.event
+	p.env.EventClock = p.clock.event
 	for {
 		e := p.table.nextDue(p.clock.event)
 		if e == nil {

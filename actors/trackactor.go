@@ -22,7 +22,6 @@ type (
 	fixMessage struct {
 		fix    track.Fix
 		clock  int64 // the partition's event clock with this fix
-		before int64 // and without it
 		record *broker.Record
 	}
 	commandMessage struct {
@@ -57,7 +56,7 @@ func (p *partition) send(e *entry, message any, now int64) {
 var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
 
 func (p *partition) observe(e *entry, m *fixMessage) {
-	p.env.EventClock, p.env.ClockBefore = m.clock, m.before
+	p.env.EventClock = m.clock
 	p.remember(e)
 	defer p.undo(e, m.record)
 	if p.opts.BeforeObserve != nil {
@@ -69,7 +68,7 @@ func (p *partition) observe(e *entry, m *fixMessage) {
 }
 
 func (p *partition) apply(e *entry, m *commandMessage) {
-	p.env.EventClock, p.env.ClockBefore = p.clock.event, p.clock.event
+	p.env.EventClock = p.clock.event
 	p.remember(e)
 	defer p.undo(e, m.record)
 	e.track.Apply(&p.env, m.command, &p.out)

@@ -89,7 +89,7 @@ func BenchmarkStep(b *testing.B) {
 			step := func() {
 				i := n % c.vehicles
 				fix := drivers[i].next(int64(n / c.vehicles))
-				env.ClockBefore, env.EventClock = max(env.EventClock, fix.Time), max(env.EventClock, fix.Time)
+				env.EventClock = max(env.EventClock, fix.Time)
 				tracks[i].CopyTo(&saved)
 				tracks[i].Observe(&env, fix, &out)
 				tracks[i].Due(&env)
@@ -134,7 +134,7 @@ func driven(tb testing.TB) (*track.Track, *track.Env) {
 		} else {
 			fix = d.next(n)
 		}
-		env.ClockBefore, env.EventClock = env.EventClock, fix.Time
+		env.EventClock = fix.Time
 		t.Observe(env, fix, &out)
 	}
 	require.NotEmpty(tb, out.Events)
@@ -177,7 +177,7 @@ func BenchmarkAppendDocument(b *testing.B) {
 		Vehicle: "taxi-0001", Time: env.EventClock + 2000, Position: newYork, SpeedMPS: 11.2, HeadingDegrees: math.NaN(), AccuracyMetres: 5,
 		AltitudeMetres: math.NaN(), Attributes: []byte(`{"passengerCount":2,"medallion":"5C30"}`), RecordTime: env.EventClock + 2100,
 	}
-	env.ClockBefore, env.EventClock = env.EventClock, fix.Time
+	env.EventClock = fix.Time
 	t.Observe(env, &fix, &out)
 	require.Len(b, out.Documents, 1)
 	var buf []byte
@@ -204,7 +204,7 @@ func BenchmarkMemory(b *testing.B) {
 			for n := range int64(20) {
 				fix := d.next(n)
 				fix.Attributes = fmt.Appendf(fix.Attributes[:0], `{"passengerCount":%d,"medallion":"5C30"}`, n%5)
-				env.EventClock, env.ClockBefore = fix.Time, fix.Time
+				env.EventClock = fix.Time
 				tracks[i].Observe(&env, fix, &out)
 			}
 			out.Reset()

@@ -33,19 +33,18 @@ func newFleet(settings track.Settings, set *fence.Set) *fleet {
 	return &fleet{settings: settings, set: set, tracks: map[string]*track.Track{}}
 }
 
-func (f *fleet) env(before int64) *track.Env {
-	return &track.Env{Settings: &f.settings, Fences: f.set, EventClock: f.clock, ClockBefore: before}
+func (f *fleet) env() *track.Env {
+	return &track.Env{Settings: &f.settings, Fences: f.set, EventClock: f.clock}
 }
 
 func (f *fleet) observe(fix *track.Fix) {
-	before := f.clock
 	f.clock = max(f.clock, fix.Time)
 	t := f.tracks[fix.Vehicle]
 	if t == nil {
 		t = track.New(fix.Vehicle)
 		f.tracks[fix.Vehicle] = t
 	}
-	t.Observe(f.env(before), fix, &f.out)
+	t.Observe(f.env(), fix, &f.out)
 }
 
 // settle ticks every track and takes the output: the end of a batch.
@@ -53,8 +52,8 @@ func (f *fleet) settle() {
 	for {
 		fired := false
 		for _, t := range f.tracks {
-			if due, ok := t.Due(f.env(f.clock)); ok && due <= f.clock {
-				t.Tick(f.env(f.clock), &f.out)
+			if due, ok := t.Due(f.env()); ok && due <= f.clock {
+				t.Tick(f.env(), &f.out)
 				fired = true
 			}
 		}

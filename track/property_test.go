@@ -194,7 +194,7 @@ func (f *fleet) change(set *fence.Set) {
 	changed, removed := fence.Diff(f.set, set)
 	f.set = set
 	for _, t := range f.tracks {
-		t.FencesChanged(f.env(f.clock), changed, removed, &f.out)
+		t.FencesChanged(f.env(), changed, removed, &f.out)
 	}
 	f.settle()
 }

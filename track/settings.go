@@ -30,10 +30,9 @@ func DefaultSettings() Settings {
 type Env struct {
 	Settings *Settings
 	Fences   *fence.Set
-	// EventClock is the partition's running maximum of event times, this input included: what it shows is done before the
-	// input is, so it does not matter how records were batched. ClockBefore, the same without the input, is not needed any
-	// more. UTC ms.
-	EventClock, ClockBefore int64
+	// EventClock is the partition's running maximum of event times, this input included, UTC ms: what it shows is done before the
+	// input is, so it does not matter how records were batched.
+	EventClock int64
 
 	// Scratch, of the present step: the fences that its fix is inside, those that it passed, entered and left.
 	inside, passed, entered []*fence.Fence

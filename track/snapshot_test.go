@@ -23,8 +23,8 @@ func TestSnapshotsAreWhatTheProtoSays(t *testing.T) {
 		}
 		for v, tr := range f.tracks {
 			radius := 30.0
-			tr.Apply(f.env(f.clock), &trackmeshv1.Command{Body: &trackmeshv1.Command_Configure{Configure: &trackmeshv1.Configure{StopRadiusMetres: &radius}}}, &f.out)
-			tr.Apply(f.env(f.clock), &trackmeshv1.Command{Body: &trackmeshv1.Command_Annotate{Annotate: &trackmeshv1.Annotate{Attributes: map[string]string{"driver": "Ada"}}}}, &f.out)
+			tr.Apply(f.env(), &trackmeshv1.Command{Body: &trackmeshv1.Command_Configure{Configure: &trackmeshv1.Configure{StopRadiusMetres: &radius}}}, &f.out)
+			tr.Apply(f.env(), &trackmeshv1.Command{Body: &trackmeshv1.Command_Annotate{Annotate: &trackmeshv1.Annotate{Attributes: map[string]string{"driver": "Ada"}}}}, &f.out)
 			raw := tr.AppendSnapshot(nil)
 			var m trackmeshv1.Snapshot
 			require.NoError(t, m.UnmarshalVT(raw))
@@ -75,7 +75,7 @@ func TestFixesThatWaitOutliveTheirTracksForgetting(t *testing.T) {
 	f.observe(&fixes[1])
 	f.settle()
 	tr := f.tracks["v1"]
-	tr.Apply(f.env(f.clock), &trackmeshv1.Command{Body: &trackmeshv1.Command_Forget{Forget: &trackmeshv1.Forget{}}}, &f.out)
+	tr.Apply(f.env(), &trackmeshv1.Command{Body: &trackmeshv1.Command_Forget{Forget: &trackmeshv1.Forget{}}}, &f.out)
 	require.False(t, tr.Forgotten(), "a fix waits for its time")
 	f.clock += 40_000
 	f.settle()
