@@ -202,23 +202,25 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 		}
 	}
 	p := r.newPartition(claim, state, fail)
-	if _, end, err := h.opts.Log.Bounds(r.ctx, broker.Input, r.id); err == nil {
-		p.at.inputEnd = end
-	}
 	defer p.lane.stop()
 	defer h.opts.Fleet.Drop(r.id)
+	if err := r.locate(p, fail); err != nil {
+		return err
+	}
+	// From the spawn on the partition belongs to its lane: what is needed of it here is taken before.
+	input, command, tracks := p.at.input, p.at.command, len(p.table.byVehicle)
 	pid, err := h.opts.System.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return p }, actor.WithDispatcher(p.lane), actor.WithGuardian(stopOnFailure)), fmt.Sprintf("partition-%d-%d", r.id, claim.Term())) // a name of its own: an actor that would not stop must not keep the next life from beginning
 	if err != nil {
 		return fmt.Errorf("spawning the actor of partition %d: %w", r.id, err)
 	}
 	defer r.stopActors(pid, p)
 	p.feed.pid = pid
-	if err := r.feed(p, fail); err != nil {
+	if err := h.pump.add(r.ctx, p.feed, input, command); err != nil {
 		return err
 	}
 	r.current.Store(p)
 	r.pid.Store(pid)
-	r.log.Info("partition runs", "term", claim.Term(), "tracks", len(state.table.byVehicle), "input_offset", p.at.input)
+	r.log.Info("partition runs", "term", claim.Term(), "tracks", tracks, "input_offset", input)
 	defer h.fencesMoved.announce() // nobody need wait for this partition's fences any more
 	defer r.current.Store(nil)
 	defer r.pid.Store(nil)
@@ -252,8 +254,8 @@ func (r *runner) newPartition(claim broker.Claim, state *restored, fail func(err
 	return p
 }
 
-// feed starts the input. An offset that has left the log stops the partition, unless it was told to skip.
-func (r *runner) feed(p *partition, fail func(error)) error {
+// locate finds where the partition reads on. An offset that has left the log stops it, unless it was told to skip.
+func (r *runner) locate(p *partition, fail func(error)) error {
 	p.feed.broken = func(err error) {
 		if gap, ok := errors.AsType[*broker.OffsetError](err); ok {
 			fail(r.explainGap(gap))
@@ -261,34 +263,31 @@ func (r *runner) feed(p *partition, fail func(error)) error {
 		}
 		fail(err)
 	}
-	input, err := r.readable(broker.Input, p.at.input)
-	if err != nil {
+	var err error
+	if p.at.input, p.at.inputEnd, err = r.readable(broker.Input, p.at.input); err != nil {
 		return err
 	}
-	command, err := r.readable(broker.Commands, p.at.command)
-	if err != nil {
-		return err
-	}
-	p.at.input, p.at.command = input, command
-	return r.host.pump.add(r.ctx, p.feed, input, command)
+	p.committed = p.at.input
+	p.at.command, _, err = r.readable(broker.Commands, p.at.command)
+	return err
 }
 
-// readable is the offset itself while the log has it; else the earliest with --on-offset-gap=skip.
-func (r *runner) readable(s broker.Stream, offset int64) (int64, error) {
+// readable is the offset itself while the log has it, else the earliest with --on-offset-gap=skip; and the log's end.
+func (r *runner) readable(s broker.Stream, offset int64) (from, end int64, err error) {
 	earliest, end, err := r.host.opts.Log.Bounds(r.ctx, s, r.id)
 	if err != nil {
-		return 0, fmt.Errorf("asking for the bounds of %s[%d]: %w", s, r.id, err)
+		return 0, 0, fmt.Errorf("asking for the bounds of %s[%d]: %w", s, r.id, err)
 	}
 	if offset >= earliest && offset <= end {
-		return offset, nil
+		return offset, end, nil
 	}
 	gap := &broker.OffsetError{Stream: s, Partition: r.id, Asked: offset, Earliest: earliest, End: end}
 	if !r.host.opts.SkipOffsetGap {
-		return 0, r.explainGap(gap)
+		return 0, 0, r.explainGap(gap)
 	}
 	r.log.Error("skipping records that have left the log, as --on-offset-gap=skip says", "err", gap)
 	r.host.metrics.stopped.WithLabelValues("offset_gap_skipped").Inc()
-	return earliest, nil
+	return earliest, end, nil
 }
 
 func (r *runner) explainGap(gap *broker.OffsetError) error {
