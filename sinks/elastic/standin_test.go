@@ -52,6 +52,13 @@ func newStandIn(t testing.TB) *standIn {
 	return s
 }
 
+// count is how many documents are stored.
+func (s *standIn) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.stored)
+}
+
 // sink is a sink on the stand-in.
 func (s *standIn) sink(change func(o *Options)) *Sink {
 	s.Helper()

@@ -47,7 +47,7 @@ func TestWritingAgainIsTheSame(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, rejections)
 	}
-	require.Len(t, s.stored, 10)
+	require.Equal(t, 10, s.count())
 }
 
 // What Elasticsearch, or what stands before it, may answer to a whole request.
@@ -101,7 +101,7 @@ func TestAFailedRequestIsTriedAgain(t *testing.T) {
 			rejections, err = sink.Write(t.Context(), docs)
 			require.NoError(t, err)
 			require.Empty(t, rejections)
-			require.Len(t, s.stored, 5)
+			require.Equal(t, 5, s.count())
 		})
 	}
 }
@@ -125,10 +125,10 @@ func TestATimeOutInTheMiddleLosesAndDoublesNothing(t *testing.T) {
 	defer cancel()
 	_, err := sink.Write(ctx, docs)
 	require.Equal(t, "timeout", retryOf(t, err).Class)
-	require.Len(t, s.stored, 2)
+	require.Equal(t, 2, s.count())
 	_, err = sink.Write(t.Context(), docs)
 	require.NoError(t, err)
-	require.Len(t, s.stored, 5)
+	require.Equal(t, 5, s.count())
 }
 
 func TestItemsAreJudgedOneByOne(t *testing.T) {
@@ -161,7 +161,7 @@ func TestItemsAreJudgedOneByOne(t *testing.T) {
 			}
 			docs := positionsOn("2026-03-01", 0, 6)
 			rejections, err := s.sink(nil).Write(t.Context(), docs)
-			require.Len(t, s.stored, 5, "the others are stored whatever becomes of one")
+			require.Equal(t, 5, s.count(), "the others are stored whatever becomes of one")
 			if c.rejected == "" {
 				require.Equal(t, c.class, retryOf(t, err).Class)
 				require.ErrorContains(t, err, "00c0ffee-0-3")
@@ -188,7 +188,7 @@ func TestOnlyWhatFailedForNowIsSentAgain(t *testing.T) {
 	require.Len(t, rejections, 1)
 	require.Len(t, s.bulks, 2)
 	require.Equal(t, []string{"00c0ffee-0-1"}, s.bulks[1].ids)
-	require.Len(t, s.stored, 3)
+	require.Equal(t, 3, s.count())
 }
 
 func TestATooLargeRequestIsHalved(t *testing.T) {
@@ -202,7 +202,7 @@ func TestATooLargeRequestIsHalved(t *testing.T) {
 	}
 	rejections, err := s.sink(nil).Write(t.Context(), docs)
 	require.NoError(t, err)
-	require.Len(t, s.stored, 19)
+	require.Equal(t, 19, s.count())
 	require.Len(t, rejections, 1)
 	require.Equal(t, docs[7].ID, rejections[0].Document.ID)
 	require.Contains(t, rejections[0].Detail, "more than Elasticsearch takes")
@@ -212,7 +212,7 @@ func TestRequestsAreBoundedInBytes(t *testing.T) {
 	s := newStandIn(t)
 	_, err := s.sink(func(o *Options) { o.MaxRequestBytes = 1000 }).Write(t.Context(), positionsOn("2026-03-01", 0, 50))
 	require.NoError(t, err)
-	require.Len(t, s.stored, 50)
+	require.Equal(t, 50, s.count())
 	require.Greater(t, len(s.bulks), 5)
 }
 
@@ -221,7 +221,7 @@ func TestBodiesAreCompressedForOtherMachines(t *testing.T) {
 	_, err := s.sink(func(o *Options) { o.Compression = On }).Write(t.Context(), positionsOn("2026-03-01", 0, 50))
 	require.NoError(t, err)
 	require.Equal(t, "gzip", s.bulks[0].header.Get("Content-Encoding"))
-	require.Len(t, s.stored, 50)
+	require.Equal(t, 50, s.count())
 	for urls, want := range map[string]bool{
 		"http://127.0.0.1:9200": false, "http://localhost:9200": false, "http://[::1]:9200": false, "https://es.example:9200": true,
 		"http://127.0.0.1:9200,http://10.0.0.1:9200": true,
@@ -272,7 +272,7 @@ func TestTheOtherNodesTakeOver(t *testing.T) {
 		require.Equal(t, "unreachable", retryOf(t, err).Class)
 	}
 	require.NoError(t, err)
-	require.Len(t, s.stored, 3)
+	require.Equal(t, 3, s.count())
 }
 
 func TestTemplatesAreInstalledBeforeTheyAreNeeded(t *testing.T) {
