@@ -28,6 +28,7 @@ step "lint" make lint
 step "web" make web-check
 step "benchmarks once" make bench-once
 tried "race detector" make race
+tried "race detector, Kafka" make race-kafka
 tried "browser" make e2e
 tried "real servers" make real
 tried "crash" make crash
