@@ -69,10 +69,11 @@ func (t *Tokens) add(fields []string) error {
 	if !ok {
 		return fmt.Errorf("role %q is none of read, write, admin", fields[1])
 	}
-	var hash [sha256.Size]byte
-	if n, err := hex.Decode(hash[:], []byte(fields[2])); err != nil || n != len(hash) || len(fields[2]) != 2*len(hash) {
+	digest, err := hex.DecodeString(fields[2])
+	if err != nil || len(digest) != sha256.Size {
 		return errors.New("the third field is no SHA-256 in hex")
 	}
+	hash := [sha256.Size]byte(digest)
 	if _, twice := t.byHash[hash]; twice {
 		return errors.New("the token stands there already")
 	}

@@ -39,7 +39,7 @@ const (
 // timesOfOurs reads the times of a position as track writes it, from both ends, ten times faster than what is between could
 // be passed over. Valid JSON that ends like this has these members in its outermost object: its last brace closes that.
 func timesOfOurs(body []byte) (at, ingested time.Time, ok bool) {
-	if len(body) < len(head)+len(timeLayout) || string(body[:len(head)]) != head || body[len(body)-1] != '}' {
+	if len(body) <= len(head)+len(timeLayout) || string(body[:len(head)]) != head || body[len(head)+len(timeLayout)] != '"' || body[len(body)-1] != '}' {
 		return at, ingested, false
 	}
 	end := len(body) - 1
@@ -50,12 +50,23 @@ func timesOfOurs(body []byte) (at, ingested time.Time, ok bool) {
 	if start < 0 || string(body[start:start+len(ingestedAt)]) != ingestedAt || string(body[end-len(lag):end]) != lag {
 		return at, ingested, false
 	}
-	at, err := time.Parse(timeLayout, string(body[len(head):len(head)+len(timeLayout)]))
-	if err != nil {
+	at, ok = parseOurs(body[len(head) : len(head)+len(timeLayout)])
+	if !ok {
 		return at, ingested, false
 	}
-	ingested, err = time.Parse(timeLayout, string(body[start+len(ingestedAt):end-len(lag)]))
-	return at, ingested, err == nil
+	ingested, ok = parseOurs(body[start+len(ingestedAt) : end-len(lag)])
+	return at, ingested, ok
+}
+
+// parseOurs reads timeLayout to the letter: time.Parse alone would take a comma for the point and hours of one digit.
+func parseOurs(text []byte) (time.Time, bool) {
+	for _, at := range [...]int{4, 7, 10, 13, 16, 19, 23} {
+		if text[at] != timeLayout[at] {
+			return time.Time{}, false
+		}
+	}
+	t, err := time.Parse(timeLayout, string(text))
+	return t, err == nil
 }
 
 func readTime(dec *jx.Decoder, into *time.Time) error {
