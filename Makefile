@@ -5,7 +5,7 @@ FUZZTIME ?= 20s
 KILLS ?= 10
 export TRACKMESH_TEST_CACHE ?= $(HOME)/.cache/trackmesh
 
-.PHONY: test race race-kafka bench bench-once fuzz lint generate check-generated tidy web web-check real crash e2e ci build
+.PHONY: test race race-kafka bench bench-once fuzz lint proto check-generated tidy web web-check real crash e2e ci build
 
 build: ## the two programs, in the current folder
 	$(GO) build -o trackmesh ./cmd/node
@@ -33,11 +33,11 @@ lint: ## formatting, lint, layering
 	$(TOOL) golangci-lint fmt --diff
 	$(TOOL) golangci-lint run ./...
 
-generate: ## code from messages/*.proto
+proto: ## code from messages/*.proto
 	$(TOOL) buf lint
 	$(TOOL) buf generate
 
-check-generated: generate
+check-generated: proto
 	git diff --exit-code -- messages
 
 tidy: ## go.mod and go.sum say what is used
