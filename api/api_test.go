@@ -260,6 +260,20 @@ func TestThePastIsAsked(t *testing.T) {
 	require.EqualValues(t, 2, b.get("/api/v1/replay?from=500&to=60000&step_ms=5000").json(t)["count"])
 }
 
+func TestAReplayInBinaryHoldsTheSameAndBeginsWithWhereTheFleetWas(t *testing.T) {
+	b := start(t)
+	b.history.positions = []history.Position{
+		{Vehicle: "a", Time: 1000, Location: geo.Point{Lon: 1, Lat: 2}, Status: "moving"},
+		{Vehicle: "a", Time: 6000, Location: geo.Point{Lon: 1.5, Lat: 2}, Status: "stopped"},
+	}
+	got := b.get("/api/v1/replay?from=5000&to=65000&carry=true&limit=1&format=binary")
+	require.Equal(t, replayType, got.Header.Get("Content-Type"))
+	fixes, from, to, next := readReplay(t, got.body)
+	require.Equal(t, []int64{5000, 65_000, 0}, []int64{from, to, next})
+	require.Equal(t, b.history.positions, fixes)
+	b.get("/api/v1/replay?from=0&to=1&format=xml").problem(t, http.StatusBadRequest, "parameter")
+}
+
 func TestATruncatedReplayGoesOnWithoutLossOrDouble(t *testing.T) {
 	b := start(t)
 	for i := range int64(30) {

@@ -337,10 +337,19 @@ func (f *fakeHistory) At(_ context.Context, q history.AtQuery) ([]history.Positi
 
 func (f *fakeHistory) Replay(_ context.Context, q history.ReplayQuery) ([]history.Position, error) {
 	var in []history.Position
+	last := map[string]int64{}
 	for _, p := range f.positions {
-		if within(p.Time, q.From, q.To) {
-			in = append(in, p)
+		if !within(p.Time, q.From, q.To) {
+			continue
 		}
+		if q.Step > 0 {
+			step := history.Floor(p.Time, q.Step.Milliseconds()) + 1
+			if last[p.Vehicle] == step {
+				continue
+			}
+			last[p.Vehicle] = step
+		}
+		in = append(in, p)
 	}
 	return in[:min(q.Limit, len(in))], f.failing
 }

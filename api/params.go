@@ -87,6 +87,18 @@ func (p *params) flag(name string) bool {
 	}
 }
 
+// choice reads one of some words; absent, the first.
+func (p *params) choice(name string, words ...string) string {
+	v := p.values.Get(name)
+	if v == "" {
+		return words[0]
+	}
+	if !slices.Contains(words, v) {
+		p.fail(name, "must be one of "+strings.Join(words, ", "))
+	}
+	return v
+}
+
 // integer reads a whole number between two bounds.
 func (p *params) integer(name string, absent, lowest, highest int) int {
 	v := p.values.Get(name)

@@ -36,7 +36,7 @@ type replayAnswer struct {
 }
 
 func (s *Server) getReplay(w http.ResponseWriter, r *http.Request) error {
-	p := readParams(r, "from", "to", "bbox", "step_ms", "limit")
+	p := readParams(r, "from", "to", "bbox", "step_ms", "limit", "carry", "format")
 	from, to := p.span()
 	switch {
 	case from.IsZero() || to.IsZero():
@@ -44,21 +44,33 @@ func (s *Server) getReplay(w http.ResponseWriter, r *http.Request) error {
 	case to.Sub(from) > maxReplaySpan:
 		p.fail("to", "must be at most an hour after from: ask for a minute at a time")
 	}
-	box := p.box()
-	step := p.integer("step_ms", 0, 0, int(maxReplaySpan.Milliseconds()))
+	q := history.ReplayQuery{From: from, To: to, Box: p.box()}
+	q.Step = time.Duration(p.integer("step_ms", 0, 0, int(maxReplaySpan.Milliseconds()))) * time.Millisecond
 	limit := p.integer("limit", defaultReplayFix, 1, maxReplayFixes)
+	carry, binary := p.flag("carry"), p.choice("format", "json", "binary") == "binary"
 	if err := p.problem(); err != nil {
 		return err
 	}
 	if s.opts.History == nil {
 		return historyOff()
 	}
-	fixes, err := s.opts.History.Replay(r.Context(), history.ReplayQuery{From: from, To: to, Box: box, Limit: limit + 1})
+	q.Limit = limit + 1
+	fixes, err := s.opts.History.Replay(r.Context(), q)
 	if err != nil {
 		return err
 	}
 	fixes, next := wholeMoments(fixes, limit)
-	answer := columns(fixes, from.UnixMilli(), int64(step))
+	if carry {
+		before, err := s.opts.History.At(r.Context(), history.AtQuery{At: from.Add(-time.Millisecond), Box: q.Box, Limit: limit})
+		if err != nil {
+			return err
+		}
+		fixes = append(before, fixes...)
+	}
+	if binary {
+		return writeReplayFrame(w, replayFrame(fixes, from.UnixMilli(), to.UnixMilli(), next))
+	}
+	answer := columns(fixes, from.UnixMilli())
 	answer.From, answer.To, answer.Limit = formatTime(from), formatTime(to), limit
 	if next != 0 {
 		answer.Truncated, answer.Next = true, formatMS(next)
@@ -83,11 +95,16 @@ func wholeMoments(fixes []history.Position, limit int) (kept []history.Position,
 	return fixes[:n], next
 }
 
-// columns turns fixes into columns, keeping the first fix of each step (0: all).
-func columns(fixes []history.Position, from, step int64) *replayAnswer {
+// byVehicle puts fixes into the order of the answer.
+func byVehicle(fixes []history.Position) {
 	slices.SortStableFunc(fixes, func(a, b history.Position) int {
 		return cmp.Or(cmp.Compare(a.Vehicle, b.Vehicle), cmp.Compare(a.Time, b.Time))
 	})
+}
+
+// columns turns fixes into columns.
+func columns(fixes []history.Position, from int64) *replayAnswer {
+	byVehicle(fixes)
 	a := &replayAnswer{
 		Vehicles: []string{}, Rows: []int{}, DtMS: []int64{}, LonE7: []int64{}, LatE7: []int64{}, SpeedDMS: []int{}, Heading: []int{}, Status: []int{},
 	}
@@ -95,9 +112,6 @@ func columns(fixes []history.Position, from, step int64) *replayAnswer {
 	for i := range fixes {
 		f := &fixes[i]
 		fresh := len(a.Vehicles) == 0 || a.Vehicles[len(a.Vehicles)-1] != f.Vehicle
-		if !fresh && step > 0 && (f.Time-from)/step == (lastTime-from)/step {
-			continue
-		}
 		if fresh {
 			a.Vehicles, a.Rows = append(a.Vehicles, f.Vehicle), append(a.Rows, 0)
 			lastTime, lastLon, lastLat = from, 0, 0

@@ -260,7 +260,7 @@ func compressible(contentType string) bool {
 		return false
 	}
 	return strings.HasPrefix(t, "text/") || strings.HasSuffix(t, "json") || strings.HasSuffix(t, "yaml") ||
-		t == "application/javascript" || t == "image/svg+xml" || t == "application/wasm"
+		t == replayType || t == "application/javascript" || t == "image/svg+xml" || t == "application/wasm"
 }
 
 // watched remembers what was answered.

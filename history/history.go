@@ -27,7 +27,8 @@ type Store interface {
 	// At returns where the fleet was at a moment: each vehicle's newest fix in (At-MaxAge, At], where that is in the box;
 	// by vehicle, the first Limit.
 	At(ctx context.Context, q AtQuery) ([]Position, error)
-	// Replay returns the fixes in a window (and box), in order of time and at the same time by vehicle: the first Limit.
+	// Replay returns the fixes in a window (and box), in order of time and at the same time by vehicle: the first Limit. With a
+	// Step it is only each vehicle's first fix (of those in the box) in each step.
 	Replay(ctx context.Context, q ReplayQuery) ([]Position, error)
 	// Histogram counts fixes by interval for the timeline. Buckets start at multiples of the interval since 1970; empty ones
 	// are left out.
@@ -89,7 +90,8 @@ type AtQuery struct {
 type ReplayQuery struct {
 	From, To time.Time
 	Box      *geo.Box
-	Limit    int // zero: 10,000
+	Limit    int           // zero: 10,000
+	Step     time.Duration // steps start at multiples since 1970; below a millisecond: every fix
 }
 
 // Bucket is an interval's count.

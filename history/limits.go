@@ -66,6 +66,15 @@ func (q *CellQuery) Check() error {
 	return nil
 }
 
+// Floor is the highest multiple of every that is not above t: the start of a bucket or step.
+func Floor(t, every int64) int64 {
+	r := t % every
+	if r < 0 {
+		r += every
+	}
+	return t - r
+}
+
 // CompareCells orders cells: the fullest first, equal ones by geohash.
 func CompareCells(a, b Cell) int {
 	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Geohash, b.Geohash))

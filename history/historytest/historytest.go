@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"at is each vehicle's newest fix":              s.at,
 		"at in a box is where the newest fix is in it": s.atInBox,
 		"replay is a window in order of time":          s.replay,
+		"replay in steps is each vehicle's first fix":  s.replaySteps,
 		"histogram counts by interval":                 s.histogram,
 		"senseless questions are refused":              s.senseless,
 	} {
@@ -374,6 +375,44 @@ func (s *suite) replay(t *testing.T) {
 			}
 		}
 	}
+}
+
+func (s *suite) replaySteps(t *testing.T) {
+	for name, span := range spans() {
+		for place, box := range boxes() {
+			for _, step := range []time.Duration{time.Millisecond, 25 * time.Second, 10 * time.Minute} {
+				for _, limit := range []int{0, 7} {
+					t.Run(fmt.Sprintf("%s/%s/%s/limit=%d", name, place, step, limit), func(t *testing.T) {
+						got, err := s.store.Replay(t.Context(), history.ReplayQuery{From: span[0], To: span[1], Box: box, Step: step, Limit: limit})
+						require.NoError(t, err)
+						same(t, positions(s.stepped(span, box, step, limit)), got)
+					})
+				}
+			}
+		}
+	}
+}
+
+// stepped are the fixes of a replay in steps.
+func (s *suite) stepped(span [2]time.Time, box *geo.Box, step time.Duration, limit int) []row {
+	type cell struct {
+		vehicle string
+		step    int64
+	}
+	seen := map[cell]bool{}
+	rows := s.fixes(func(r *row) bool { return inSpan(r.Time, span[0], span[1]) && inBox(box, r.Location) }, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Vehicle, b.Vehicle), byTime(a, b))
+	})
+	rows = slices.DeleteFunc(rows, func(r row) bool {
+		at := cell{r.Vehicle, int64(math.Floor(float64(r.Time) / float64(step.Milliseconds())))}
+		again := seen[at]
+		seen[at] = true
+		return again
+	})
+	if limit > 0 {
+		rows = rows[:min(len(rows), limit)]
+	}
+	return rows
 }
 
 func (s *suite) histogram(t *testing.T) {

@@ -1,8 +1,12 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trackmesh/trackmesh/geo"
@@ -27,14 +31,47 @@ func (s *Sink) Path(ctx context.Context, q history.PathQuery) ([]history.Positio
 
 // Replay returns the fixes in a window. See history.Store.
 func (s *Sink) Replay(ctx context.Context, q history.ReplayQuery) ([]history.Position, error) {
+	if q.Step >= time.Millisecond {
+		return s.replaySteps(ctx, &q)
+	}
 	order := []obj{{"@timestamp": "asc"}, {"vehicle": "asc"}, {"source.offset": "asc"}, {"source.partition": "asc"}}
 	return s.fixes(ctx, fixesWithin(q.From, q.To, q.Box), order, history.OrDefault(q.Limit, history.DefaultFixes))
+}
+
+// replaySteps asks for each vehicle's first fix of each step: a bucket for each step and vehicle, page by page. Buckets come step by
+// step, so what is over the limit after a whole step is not asked for.
+func (s *Sink) replaySteps(ctx context.Context, q *history.ReplayQuery) ([]history.Position, error) {
+	every, limit := q.Step.Milliseconds(), history.OrDefault(q.Limit, history.DefaultFixes)
+	order := func(a, b history.Position) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Vehicle, b.Vehicle))
+	}
+	sources := []obj{
+		{"step": obj{"date_histogram": obj{"field": "@timestamp", "fixed_interval": fmt.Sprintf("%dms", every)}}},
+		{"vehicle": obj{"terms": obj{"field": "vehicle"}}},
+	}
+	top := obj{"size": 1, "_source": fixFields, "sort": []obj{{"@timestamp": "asc"}, {"source.offset": "asc"}, {"source.partition": "asc"}}}
+	var found []history.Position
+	var after obj
+	for {
+		page, err := s.tops(ctx, fixesWithin(q.From, q.To, q.Box), sources, top, after)
+		if err != nil {
+			return nil, err
+		}
+		found = page.append(found, nil, math.MaxInt)
+		buckets := page.Aggregations.Vehicles.Buckets
+		full := len(found) > limit && history.Floor(found[limit-1].Time, every) < history.Floor(found[len(found)-1].Time, every)
+		if full || len(buckets) < vehiclesPerPage {
+			slices.SortStableFunc(found, order)
+			return found[:min(len(found), limit)], nil
+		}
+		after = page.Aggregations.Vehicles.AfterKey
+	}
 }
 
 // vehiclesPerPage is how many vehicles one question of At is about: each is a bucket with a document in the reply.
 const vehiclesPerPage = 1000
 
-// newest is an answer with the newest fix of each vehicle.
+// newest is an answer with the newest fix of each vehicle, or the first one of another kind of bucket.
 type newest struct {
 	Shards       shards `json:"_shards"`
 	Aggregations struct {
@@ -92,11 +129,16 @@ func (s *Sink) At(ctx context.Context, q history.AtQuery) ([]history.Position, e
 }
 
 func (s *Sink) newest(ctx context.Context, query, after obj) (*newest, error) {
-	composite := obj{"size": vehiclesPerPage, "sources": []obj{{"vehicle": obj{"terms": obj{"field": "vehicle"}}}}}
+	top := obj{"size": 1, "_source": fixFields, "sort": []obj{{"@timestamp": "desc"}, {"source.offset": "desc"}, {"source.partition": "desc"}}}
+	return s.tops(ctx, query, []obj{{"vehicle": obj{"terms": obj{"field": "vehicle"}}}}, top, after)
+}
+
+// tops asks for the first document of each bucket of the sources.
+func (s *Sink) tops(ctx context.Context, query obj, sources []obj, top, after obj) (*newest, error) {
+	composite := obj{"size": vehiclesPerPage, "sources": sources}
 	if after != nil {
 		composite["after"] = after
 	}
-	top := obj{"size": 1, "_source": fixFields, "sort": []obj{{"@timestamp": "desc"}, {"source.offset": "desc"}, {"source.partition": "desc"}}}
 	question := obj{
 		"size": 0, "track_total_hits": false, "query": query,
 		"aggs": obj{"vehicles": obj{"composite": composite, "aggs": obj{"newest": obj{"top_hits": top}}}},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,9 @@ func (s *Store) Path(ctx context.Context, q history.PathQuery) ([]history.Positi
 func (s *Store) Replay(ctx context.Context, q history.ReplayQuery) ([]history.Position, error) {
 	w := between(q.From, q.To)
 	w.box = q.Box
+	if q.Step >= time.Millisecond {
+		return s.replaySteps(ctx, w, &q)
+	}
 	b := best{limit: history.OrDefault(q.Limit, history.DefaultFixes), compare: byTimeAndVehicle}
 	more := func(first int64) bool {
 		newest, full := b.last()
@@ -60,6 +64,37 @@ func (s *Store) Replay(ctx context.Context, q history.ReplayQuery) ([]history.Po
 		return nil
 	})
 	return b.positions(), err
+}
+
+// maxSteps bounds the memory of a replay in steps.
+const maxSteps = 4_000_000
+
+// replaySteps keeps each vehicle's first fix of each step.
+func (s *Store) replaySteps(ctx context.Context, w window, q *history.ReplayQuery) ([]history.Position, error) {
+	type cell struct {
+		vehicle string
+		step    int64
+	}
+	every := q.Step.Milliseconds()
+	first := map[cell]found{}
+	if err := scan(ctx, s.read, w, nil, func(p *packed.Position) error {
+		if p.Has&packed.IsJump != 0 || (q.Box != nil && !q.Box.Contains(p.At)) {
+			return nil
+		}
+		at := cell{p.Vehicle, history.Floor(p.Time, every)}
+		f := found{fixOf(p), p.Offset, p.Partition}
+		if before, ok := first[at]; !ok || byTimeAndVehicle(&f, &before) < 0 {
+			first[at] = f
+		}
+		if len(first) > maxSteps {
+			return fmt.Errorf("%w: there are more than %d fixes: ask for longer steps or a shorter window", history.ErrQuery, maxSteps)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	b := best{limit: history.OrDefault(q.Limit, history.DefaultFixes), compare: byTimeAndVehicle, all: slices.Collect(maps.Values(first))}
+	return b.positions(), nil
 }
 
 // At returns where the fleet was. See history.Store.
@@ -146,7 +181,7 @@ func (s *Store) Histogram(ctx context.Context, from, to time.Time, interval time
 	}
 	if err := scan(ctx, conn, w, nil, func(p *packed.Position) error {
 		if p.Has&packed.IsJump == 0 {
-			counts[floor(p.Time, every)]++
+			counts[history.Floor(p.Time, every)]++
 		}
 		if len(counts) > history.MaxBuckets {
 			return tooManyBuckets(interval)
@@ -209,13 +244,4 @@ func countWhole(ctx context.Context, from querier, w *window, every int64) (map[
 		return nil, fmt.Errorf("reading history: %w", err)
 	}
 	return counts, nil
-}
-
-// floor is the highest multiple of every that is not above t.
-func floor(t, every int64) int64 {
-	r := t % every
-	if r < 0 {
-		r += every
-	}
-	return t - r
 }
