@@ -46,7 +46,7 @@ func FinalBearing(a, b Point) float64 {
 
 // normalBearing turns radians into degrees 0 ≤ h < 360.
 func normalBearing(radians float64) float64 {
-	h := math.Mod(radians/radian, 360)
+	h := radians / radian // -180..180
 	if h < 0 {
 		h += 360
 	}

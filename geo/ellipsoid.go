@@ -16,6 +16,25 @@ const (
 // vector is a place in metres from the centre of the earth: x to 0°E on the equator, z to the north pole.
 type vector struct{ x, y, z float64 }
 
+// Vector is a place in the earth's frame, for those who ask it often. The zero value is none.
+type Vector = vector
+
+// VectorOf is a point's vector.
+func VectorOf(p Point) Vector { return toVector(p) }
+
+// Known reports whether the vector is one of a place on earth.
+func (v vector) Known() bool { return v != vector{} }
+
+// Within reports whether two places are at most so many metres apart. Beyond 200 km it is the sphere's distance that counts.
+func (v vector) Within(w Vector, metres float64) bool {
+	d := v.sub(w)
+	c2 := d.dot(d)
+	if c2 > metres*metres { // a chord is shorter than its arc
+		return false
+	}
+	return arcOfAny(math.Sqrt(c2)) <= metres
+}
+
 func (v vector) add(w vector) vector            { return vector{v.x + w.x, v.y + w.y, v.z + w.z} }
 func (v vector) sub(w vector) vector            { return vector{v.x - w.x, v.y - w.y, v.z - w.z} }
 func (v vector) scale(k float64) vector         { return vector{v.x * k, v.y * k, v.z * k} }

@@ -8,18 +8,22 @@ type Leg struct {
 	Metres float64
 
 	from, to                       Point
+	end                            vector
 	back                           vector // the chord from the end to the start, metres
 	sinLat, cosLat, sinLon, cosLon float64
 }
 
 // NewLeg measures the geodesic from a to b.
-func NewLeg(a, b Point) Leg {
+func NewLeg(a, b Point) Leg { return LegFrom(a, toVector(a), b) }
+
+// LegFrom is NewLeg for a point whose vector is known: the end of the leg before it.
+func LegFrom(a Point, start Vector, b Point) Leg {
 	l := Leg{from: a, to: b}
 	l.sinLat, l.cosLat = math.Sincos(b.Lat * radian)
 	l.sinLon, l.cosLon = math.Sincos(b.Lon * radian)
 	n := equatorialRadius / math.Sqrt(1-eccentricity2*l.sinLat*l.sinLat)
-	end := vector{n * l.cosLat * l.cosLon, n * l.cosLat * l.sinLon, n * (1 - eccentricity2) * l.sinLat}
-	l.back = toVector(a).sub(end)
+	l.end = vector{n * l.cosLat * l.cosLon, n * l.cosLat * l.sinLon, n * (1 - eccentricity2) * l.sinLat}
+	l.back = start.sub(l.end)
 	if c := l.back.length(); c <= shortChord {
 		l.Metres = arcOf(c)
 	} else {
@@ -27,6 +31,9 @@ func NewLeg(a, b Point) Leg {
 	}
 	return l
 }
+
+// End is the vector of the leg's end.
+func (l *Leg) End() Vector { return l.end }
 
 // Arrival is FinalBearing: degrees clockwise from north, 0 ≤ h < 360.
 func (l *Leg) Arrival() float64 {

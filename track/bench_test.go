@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -107,10 +109,11 @@ func BenchmarkStep(b *testing.B) {
 			}
 			events = 0
 			b.ReportAllocs()
-			before := n
+			before, since := n, cpuTime(b)
 			for b.Loop() {
 				step()
 			}
+			reportCPU(b, since)
 			b.ReportMetric(float64(n-before)/b.Elapsed().Seconds(), "fixes/s")
 			b.ReportMetric(float64(events)/float64(n-before), "events/fix")
 		})
@@ -120,8 +123,13 @@ func BenchmarkStep(b *testing.B) {
 // driven is a track in the middle of a trip: it parked, left, and drives, within two fences.
 func driven(tb testing.TB) (*track.Track, *track.Env) {
 	tb.Helper()
+	return drivenIn(tb, 2)
+}
+
+func drivenIn(tb testing.TB, fences int) (*track.Track, *track.Env) {
+	tb.Helper()
 	settings := track.DefaultSettings()
-	env := &track.Env{Settings: &settings, Fences: polygons(tb, 2, 64, 1, 30_000)}
+	env := &track.Env{Settings: &settings, Fences: polygons(tb, fences, 64, 1, 30_000)}
 	t, out := track.New("taxi-0001"), track.Output{}
 	d := newDriver(rand.New(rand.NewPCG(3, 4)), 1, newYork, 10)
 	d.fix.Attributes = []byte(`{"passengerCount":2,"medallion":"5C30"}`)
@@ -142,15 +150,23 @@ func driven(tb testing.TB) (*track.Track, *track.Env) {
 }
 
 func BenchmarkSnapshot(b *testing.B) {
-	t, _ := driven(b)
+	for _, fences := range []int{0, 2} {
+		b.Run(fmt.Sprintf("in %d fences", fences), func(b *testing.B) { benchmarkSnapshot(b, fences) })
+	}
+}
+
+func benchmarkSnapshot(b *testing.B, fences int) {
+	t, _ := drivenIn(b, fences)
 	snapshot := t.AppendSnapshot(nil)
 	b.Run("encode", func(b *testing.B) {
 		var shots track.Snapshots
 		var buf []byte
 		b.ReportAllocs()
+		since := cpuTime(b)
 		for b.Loop() {
 			buf = shots.Append(buf[:0], t)
 		}
+		reportCPU(b, since)
 		b.ReportMetric(float64(len(buf)), "B/snapshot")
 	})
 	b.Run("copy", func(b *testing.B) {
@@ -162,11 +178,13 @@ func BenchmarkSnapshot(b *testing.B) {
 	})
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
+		since := cpuTime(b)
 		for b.Loop() {
 			if _, err := track.Restore("taxi-0001", snapshot); err != nil {
 				b.Fatal(err)
 			}
 		}
+		reportCPU(b, since)
 	})
 }
 
@@ -212,6 +230,20 @@ func BenchmarkMemory(b *testing.B) {
 		b.ReportMetric(float64(heapBytes()-before)/vehicles, "B/track")
 		runtime.KeepAlive(tracks)
 	}
+}
+
+// cpuTime is what the process has used so far: on a machine with other work the clock says little.
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// reportCPU reports the CPU time of an operation since a moment.
+func reportCPU(b *testing.B, since time.Duration) {
+	b.Helper()
+	b.ReportMetric(float64((cpuTime(b)-since).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
 func heapBytes() uint64 {

@@ -19,7 +19,7 @@ func (t *Track) accept(env *Env, fix *Fix, arrived int64, out *Output) Outcome {
 		t.apply(env, &s, arrived, out)
 		return Accepted
 	}
-	leg := geo.NewLeg(t.pos, fix.Position)
+	leg := geo.LegFrom(t.pos, t.vector(), fix.Position)
 	if t.reachable(env, fix.Time-t.time, leg.Metres) {
 		t.setJump(held{})
 		s := t.step(env, fix, leg)
@@ -30,7 +30,7 @@ func (t *Track) accept(env *Env, fix *Fix, arrived int64, out *Output) Outcome {
 		t.setJump(held{})
 		leap := t.leapStep(p.fix)
 		t.apply(env, &leap, p.arrived, out)
-		s := t.step(env, fix, geo.NewLeg(t.pos, fix.Position))
+		s := t.step(env, fix, geo.LegFrom(t.pos, t.vector(), fix.Position))
 		t.apply(env, &s, arrived, out)
 		return Accepted
 	}

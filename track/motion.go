@@ -17,6 +17,22 @@ type step struct {
 	heading float64 // degrees; NaN: absent
 }
 
+// at is the vector of the step's fix.
+func (s *step) at() geo.Vector {
+	if at := s.leg.End(); at.Known() {
+		return at
+	}
+	return geo.VectorOf(s.fix.Position)
+}
+
+// vector is that of the newest fix.
+func (t *Track) vector() geo.Vector {
+	if !t.at.Known() {
+		t.at = geo.VectorOf(t.pos)
+	}
+	return t.at
+}
+
 // headingMinMetres is how far a vehicle must move for its derived heading to change.
 const headingMinMetres = 1
 

@@ -2,7 +2,6 @@ package track
 
 import (
 	"math"
-	"slices"
 
 	"github.com/trackmesh/trackmesh/geo"
 )
@@ -54,14 +53,15 @@ func (p *path) makeRoom(next int64, limit int32) {
 		return
 	}
 	points := make([]point, 0, min(len(p.points), int(limit)))
-	base := max(p.base, next-math.MaxUint32)
+	base := next // the oldest time kept, so that this comes about every 49 days at most
 	for i := range p.points {
 		pt := *p.nth(i)
 		at := p.base + int64(pt.at)
-		if len(p.points)-i >= int(limit) || at < base { // the new one needs a place too
+		if len(p.points)-i >= int(limit) || next-at > math.MaxUint32 { // the new one needs a place too
 			p.whole = at + 1
 			continue
 		}
+		base = min(base, at)
 		pt.at = uint32(at - base)
 		points = append(points, pt)
 	}
@@ -80,7 +80,9 @@ func (p *path) nth(n int) *point {
 func (p *path) add(pt point) {
 	if n := len(p.points); n < int(p.limit) {
 		if n == cap(p.points) {
-			p.points = slices.Grow(p.points, min(max(4, n/2), int(p.limit)-n))
+			more := make([]point, n, min(n+max(4, n/2), int(p.limit))) // slices.Grow would double it
+			copy(more, p.points)
+			p.points = more
 		}
 		p.points = append(p.points, pt)
 		return

@@ -15,7 +15,7 @@ import (
 // partition moves, so it is written from the track and read into it without a message between: five times as fast as the
 // generated code, against which the tests hold it.
 
-// snapshotVersion is the version of what AppendSnapshot writes. A newer one is refused. In version 1 an absent number was 0.
+// snapshotVersion is the version of what AppendSnapshot writes. Any other is refused.
 const snapshotVersion = 2
 
 const (
@@ -191,17 +191,18 @@ var ErrSnapshot = errors.New("not a snapshot of a track")
 
 // Restore makes the track that a snapshot was taken of. Its path starts anew. It keeps nothing of the bytes.
 func Restore(vehicle string, snapshot []byte) (*Track, error) {
-	t := &Track{vehicle: vehicle}
+	absent := float32(math.NaN())
+	t := &Track{vehicle: vehicle, speed: absent, heading: absent, accuracy: absent, altitude: absent}
 	s := restoring{track: t}
-	r := fields{buf: snapshot}
+	r := readFields(snapshot)
 	for r.next() {
 		s.field(&r)
 	}
 	if r.bad || s.bad {
 		return nil, fmt.Errorf("%w: it is damaged", ErrSnapshot)
 	}
-	if s.version == 0 || s.version > snapshotVersion {
-		return nil, fmt.Errorf("%w that this program knows: version %d, it knows up to %d", ErrSnapshot, s.version, snapshotVersion)
+	if s.version != snapshotVersion {
+		return nil, fmt.Errorf("%w that this program knows: version %d, it knows %d", ErrSnapshot, s.version, snapshotVersion)
 	}
 	s.finish()
 	return t, nil
@@ -213,8 +214,8 @@ type restoring struct {
 	version                 uint64
 	flags                   uint64
 	afterTime, gapAfterTime int64
-	has                     [4]bool // speed, heading, accuracy, altitude
-	candidate, stop, trip   []byte
+	candidate, stop, trip   fields
+	texts                   string // the snapshot, once a visit's texts are cut out of it: one piece of memory for all
 	bad                     bool
 }
 
@@ -234,13 +235,13 @@ func (s *restoring) field(r *fields) {
 	case 6<<3 | varintType:
 		s.afterTime = r.signed()
 	case 7<<3 | fixed32Type:
-		t.speed, s.has[0] = r.float(), true
+		t.speed = r.float()
 	case 8<<3 | fixed32Type:
-		t.heading, s.has[1] = r.float(), true
+		t.heading = r.float()
 	case 9<<3 | fixed32Type:
-		t.accuracy, s.has[2] = r.float(), true
+		t.accuracy = r.float()
 	case 10<<3 | fixed32Type:
-		t.altitude, s.has[3] = r.float(), true
+		t.altitude = r.float()
 	case 11<<3 | bytesType:
 		t.attributes = slices.Clone(r.data())
 	case 12<<3 | varintType:
@@ -250,13 +251,13 @@ func (s *restoring) field(r *fields) {
 	case 14<<3 | varintType:
 		s.flags = r.number
 	case 15<<3 | bytesType:
-		s.candidate = r.data()
+		s.candidate = r.within()
 	case 16<<3 | bytesType:
-		s.stop = r.data()
+		s.stop = r.within()
 	case 17<<3 | bytesType:
-		s.trip = r.data()
+		s.trip = r.within()
 	case 18<<3 | bytesType:
-		s.visit(r.data())
+		s.visit(r.within())
 	case 23<<3 | varintType:
 		s.gapAfterTime = r.signed()
 	default:
@@ -268,9 +269,9 @@ func (s *restoring) rare(r *fields) {
 	t := s.track
 	switch r.tag {
 	case 19<<3 | bytesType:
-		t.few().jump = s.held(r.data())
+		t.few().jump = s.held(r.within())
 	case 20<<3 | bytesType:
-		few, h := t.few(), s.held(r.data())
+		few, h := t.few(), s.held(r.within())
 		few.held = append(few.held, h)
 		few.heldBytes += h.size()
 	case 21<<3 | bytesType:
@@ -282,7 +283,7 @@ func (s *restoring) rare(r *fields) {
 		if few.annotations == nil {
 			few.annotations = map[string]string{}
 		}
-		key, value := s.pair(r.data())
+		key, value := s.pair(r.within())
 		few.annotations[key] = value
 	}
 }
@@ -294,14 +295,8 @@ func (s *restoring) finish() {
 	t.inTrip, t.strayed = s.flags&flagInTrip != 0, s.flags&flagStrayed != 0
 	t.arrived = t.time + s.afterTime
 	t.gapStarted = t.time + s.gapAfterTime
-	if s.version > 1 {
-		for i, v := range [...]*float32{&t.speed, &t.heading, &t.accuracy, &t.altitude} {
-			if !s.has[i] {
-				*v = float32(math.NaN())
-			}
-		}
-	}
 	s.motion()
+	s.sortVisits()
 }
 
 // Snapshots encodes tracks.

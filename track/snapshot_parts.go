@@ -6,9 +6,27 @@ import (
 	"slices"
 
 	"github.com/trackmesh/trackmesh/fence"
+	"github.com/trackmesh/trackmesh/geo"
 )
 
-// motion reads the stop or its candidate, and the trip, whose times are relative to the newest fix's.
+// moment is a place and a time as several parts have them: fields 1 to 4. It reports whether the field was one of these.
+func (s *restoring) moment(r *fields, at *int64, place *geo.Point, offset *int64) bool {
+	switch r.tag {
+	case 1<<3 | varintType:
+		*at = s.track.time - r.signed() // times are relative to the newest fix's
+	case 2<<3 | fixed64Type:
+		place.Lon = r.double()
+	case 3<<3 | fixed64Type:
+		place.Lat = r.double()
+	case 4<<3 | varintType:
+		*offset = int64(r.number)
+	default:
+		return false
+	}
+	return true
+}
+
+// motion reads the stop or its candidate, and the trip.
 func (s *restoring) motion() {
 	t := s.track
 	if t.stopped {
@@ -16,19 +34,14 @@ func (s *restoring) motion() {
 	} else {
 		s.readCandidate(&t.halt)
 	}
-	r := fields{buf: s.trip}
+	r, none := s.trip, int64(0)
 	t.trip.start = t.time
 	for r.next() {
-		switch r.tag {
-		case 1<<3 | varintType:
-			t.trip.start = t.time - r.signed()
-		case 2<<3 | fixed64Type:
-			t.trip.from.Lon = r.double()
-		case 3<<3 | fixed64Type:
-			t.trip.from.Lat = r.double()
-		case 4<<3 | fixed64Type:
+		switch {
+		case s.moment(&r, &t.trip.start, &t.trip.from, &none):
+		case r.tag == 4<<3|fixed64Type:
 			t.trip.metres = r.double()
-		case 5<<3 | fixed64Type:
+		case r.tag == 5<<3|fixed64Type:
 			t.trip.maxSpeed = float32(r.double())
 		}
 	}
@@ -36,18 +49,13 @@ func (s *restoring) motion() {
 }
 
 func (s *restoring) readCandidate(h *halt) {
-	r := fields{buf: s.candidate}
+	r := s.candidate
 	h.since = s.track.time
 	for r.next() {
+		if s.moment(&r, &h.since, &h.first, &h.offset) {
+			continue
+		}
 		switch r.tag {
-		case 1<<3 | varintType:
-			h.since = s.track.time - r.signed()
-		case 2<<3 | fixed64Type:
-			h.first.Lon = r.double()
-		case 3<<3 | fixed64Type:
-			h.first.Lat = r.double()
-		case 4<<3 | varintType:
-			h.offset = int64(r.number)
 		case 5<<3 | varintType:
 			h.fixes = int32(min(r.number, math.MaxInt32))
 		case 6<<3 | fixed64Type:
@@ -65,52 +73,50 @@ func (s *restoring) readCandidate(h *halt) {
 
 // readStop reads the mean place as the only fix.
 func (s *restoring) readStop(h *halt) {
-	r := fields{buf: s.stop}
+	r, none := s.stop, int64(0)
 	h.since, h.fixes = s.track.time, 1
 	for r.next() {
 		switch r.tag {
-		case 1<<3 | varintType:
-			h.since = s.track.time - r.signed()
-		case 2<<3 | fixed64Type:
-			h.first.Lon = r.double()
-		case 3<<3 | fixed64Type:
-			h.first.Lat = r.double()
 		case 4<<3 | bytesType:
-			h.inside = s.evidence(r.data())
+			h.inside = s.evidence(r.within())
 		case 6<<3 | fixed64Type:
 			h.leg = r.double()
+		default:
+			s.moment(&r, &h.since, &h.first, &none)
 		}
 	}
 	s.bad = s.bad || r.bad
 }
 
-func (s *restoring) evidence(data []byte) (e Evidence) {
-	r := fields{buf: data}
+func (s *restoring) evidence(r fields) (e Evidence) {
 	e.Time = s.track.time
 	for r.next() {
-		switch r.tag {
-		case 1<<3 | varintType:
-			e.Time = s.track.time - r.signed()
-		case 2<<3 | fixed64Type:
-			e.Location.Lon = r.double()
-		case 3<<3 | fixed64Type:
-			e.Location.Lat = r.double()
-		case 4<<3 | varintType:
-			e.Offset = int64(r.number)
-		}
+		s.moment(&r, &e.Time, &e.Location, &e.Offset)
 	}
 	s.bad = s.bad || r.bad
 	return e
 }
 
-// visit reads one and puts it in its place by id.
-func (s *restoring) visit(data []byte) {
-	r, v := fields{buf: data}, visit{emits: fence.MaskAll}
-	var id, name []byte
+// cut is a piece of text that outlives the snapshot's bytes.
+func (s *restoring) cut(r *fields) string {
+	if s.texts == "" {
+		s.texts = string(r.buf)
+	}
+	return s.texts[r.from:r.to]
+}
+
+// visit reads one.
+func (s *restoring) visit(r fields) {
+	t := s.track
+	if t.visits == nil {
+		t.visits = make([]visit, 0, 2)
+	}
+	t.visits = append(t.visits, visit{emits: fence.MaskAll})
+	v := &t.visits[len(t.visits)-1]
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | bytesType:
-			id = r.data()
+			v.id = s.cut(&r)
 		case 2<<3 | varintType:
 			v.version = int64(r.number)
 		case 3<<3 | varintType:
@@ -124,30 +130,30 @@ func (s *restoring) visit(data []byte) {
 		case 7<<3 | varintType:
 			v.dwelt = r.number != 0
 		case 8<<3 | bytesType:
-			name = r.data()
+			v.name = s.cut(&r)
 		case 9<<3 | varintType:
 			v.emits = fence.MaskAll &^ fence.Mask(r.number)
 		}
 	}
 	s.bad = s.bad || r.bad
-	var space [fence.MaxIDBytes + maxKeptName]byte
-	texts := string(append(append(space[:0], id...), name...)) // one piece of memory for both
-	v.id, v.name = texts[:len(id)], texts[len(id):]
-	t := s.track
-	if t.visits == nil {
-		t.visits = make([]visit, 0, 2)
+}
+
+// sortVisits puts them in the order of their ids, in which they should be already.
+func (s *restoring) sortVisits() {
+	byID := func(a, b visit) int { return cmp.Compare(a.id, b.id) }
+	visits := s.track.visits
+	sorted := true
+	for i := 1; i < len(visits) && sorted; i++ {
+		sorted = visits[i-1].id < visits[i].id
 	}
-	if n := len(t.visits); n == 0 || cmp.Less(t.visits[n-1].id, v.id) {
-		t.visits = append(t.visits, v)
-		return
-	}
-	if at, there := t.findVisit(v.id); !there {
-		t.visits = slices.Insert(t.visits, at, v)
+	if !sorted {
+		slices.SortStableFunc(visits, byID)
+		s.track.visits = slices.CompactFunc(visits, func(a, b visit) bool { return a.id == b.id })
 	}
 }
 
-func (s *restoring) held(data []byte) held {
-	r, f, arrived := fields{buf: data}, &Fix{Vehicle: s.track.vehicle}, int64(0)
+func (s *restoring) held(r fields) held {
+	f, arrived := &Fix{Vehicle: s.track.vehicle}, int64(0)
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | varintType:
@@ -179,8 +185,7 @@ func (s *restoring) held(data []byte) held {
 }
 
 // pair reads an entry of a map of strings.
-func (s *restoring) pair(data []byte) (key, value string) {
-	r := fields{buf: data}
+func (s *restoring) pair(r fields) (key, value string) {
 	for r.next() {
 		switch r.tag {
 		case 1<<3 | bytesType:

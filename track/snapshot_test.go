@@ -48,13 +48,17 @@ func visitIDs(m *trackmeshv1.Snapshot) []string {
 	return ids
 }
 
-func TestANewerSnapshotIsRefused(t *testing.T) {
+func TestASnapshotOfAnotherVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	raw, err := (&trackmeshv1.Snapshot{Version: 3}).MarshalVT()
 	require.NoError(t, err)
 	_, err = track.Restore("v", raw)
 	require.ErrorIs(t, err, track.ErrSnapshot)
 	require.ErrorContains(t, err, "version 3")
+	raw, err = (&trackmeshv1.Snapshot{Version: 1}).MarshalVT()
+	require.NoError(t, err)
+	_, err = track.Restore("v", raw)
+	require.ErrorIs(t, err, track.ErrSnapshot)
 	_, err = track.Restore("v", nil)
 	require.ErrorIs(t, err, track.ErrSnapshot)
 }

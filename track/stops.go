@@ -21,10 +21,11 @@ import (
 
 // halt is where the vehicle may have stopped (the candidate), and once it is stopped, where it did.
 type halt struct {
-	since    int64     // time of its first fix, UTC ms
-	first    geo.Point // the candidate's first fix
-	offset   int64     // of that fix
-	sumLon   float64   // of the differences of its fixes from the first, degrees
+	since    int64      // time of its first fix, UTC ms
+	first    geo.Point  // the candidate's first fix
+	at       geo.Vector // of the candidate's first fix, then of the stop's place; unknown: not asked yet
+	offset   int64      // of that fix
+	sumLon   float64    // of the differences of its fixes from the first, degrees
 	sumLat   float64
 	fixes    int32
 	maxSpeed float32 // of the trip up to the first fix, m/s
@@ -51,7 +52,7 @@ func (t *Track) mayStop(env *Env, s *step, out *Output) {
 	h := &t.halt
 	if h.fixes == 0 || !t.nearHalt(env, s) {
 		*h = halt{
-			since: s.fix.Time, first: s.fix.Position, offset: s.fix.Offset, fixes: 1,
+			since: s.fix.Time, first: s.fix.Position, at: s.at(), offset: s.fix.Offset, fixes: 1,
 			metres: t.trip.metres, maxSpeed: t.trip.maxSpeed,
 		}
 		return
@@ -67,7 +68,20 @@ func (t *Track) nearHalt(env *Env, s *step) bool {
 	if t.halt.since == t.time && !s.leap && !s.first { // which is the newest one: most often, on the way
 		return s.leg.Metres <= t.stopRadius(env)
 	}
-	return within(t.halt.first, s.fix.Position, t.stopRadius(env))
+	h := &t.halt
+	if !h.at.Known() {
+		h.at = geo.VectorOf(h.first)
+	}
+	return h.at.Within(s.at(), t.stopRadius(env))
+}
+
+// nearStop reports whether the fix is within the radius of the stop's place.
+func (t *Track) nearStop(env *Env, s *step) bool {
+	h := &t.halt
+	if !h.at.Known() {
+		h.at = geo.VectorOf(h.place())
+	}
+	return h.at.Within(s.at(), t.stopRadius(env))
 }
 
 // polar is the latitude beyond which means of longitudes say little.
@@ -99,6 +113,7 @@ func (h *halt) evidence() Evidence {
 
 func (t *Track) startStop(s *step, out *Output) {
 	t.stopped, t.strayed = true, false
+	t.halt.at = geo.Vector{} // from now on it is the mean's
 	if t.inTrip {
 		t.endTrip(s, out)
 	}
@@ -111,7 +126,7 @@ func (t *Track) startStop(s *step, out *Output) {
 // fix inside.
 func (t *Track) rest(env *Env, s *step, out *Output) {
 	switch {
-	case within(t.halt.place(), s.fix.Position, t.stopRadius(env)):
+	case t.nearStop(env, s):
 		t.strayed = false
 	case !t.strayed:
 		t.strayed = true
@@ -120,7 +135,7 @@ func (t *Track) rest(env *Env, s *step, out *Output) {
 		t.endStop(s, out)
 		t.odometer += t.halt.leg + s.leg.Metres
 		t.startTrip(s, out)
-		t.halt = halt{since: t.time, first: t.pos, offset: t.offset, fixes: 1}
+		t.halt = halt{since: t.time, first: t.pos, at: t.vector(), offset: t.offset, fixes: 1}
 		t.travel(s)
 		t.mayStop(env, s, out)
 	}
@@ -138,13 +153,4 @@ func (t *Track) endStop(s *step, out *Output) {
 func (t *Track) dateAtLeaving(e *Event, out *Output) {
 	e.Time, e.Location = t.time, t.pos
 	e.Before, e.After = out.evidence.put(t.halt.inside), out.evidence.put(t.newest())
-}
-
-// within reports whether two points are at most so many metres apart. Most are far apart, which their latitudes show.
-func within(a, b geo.Point, metres float64) bool {
-	const leastMetresPerDegree = 110574 // of latitude, at the equator
-	if math.Abs(a.Lat-b.Lat)*leastMetresPerDegree > metres+1 {
-		return false
-	}
-	return geo.Distance(a, b) <= metres
 }

@@ -30,6 +30,7 @@ type Track struct {
 	strayed    bool // the newest fix is the first outside a stop's radius
 	time       int64
 	pos        geo.Point
+	at         geo.Vector // of pos; unknown after a restore
 	offset     int64
 	arrived    int64 // the event clock when the newest fix arrived, less the reorder window
 	speed      float32
@@ -161,7 +162,7 @@ func (t *Track) become(env *Env, s *step, arrived int64) {
 		t.remember(env, s)
 	}
 	t.has = true
-	t.time, t.pos, t.offset, t.arrived = fix.Time, fix.Position, fix.Offset, arrived
+	t.time, t.pos, t.at, t.offset, t.arrived = fix.Time, fix.Position, s.at(), fix.Offset, arrived
 	t.speed, t.heading = float32(s.speed), float32(s.heading)
 	t.accuracy, t.altitude = float32(fix.AccuracyMetres), float32(fix.AltitudeMetres)
 	t.keepAttributes(fix.Attributes)

@@ -103,16 +103,21 @@ func (w *wire) end(start int) {
 // move a slice would cost a write barrier each time.
 type fields struct {
 	buf      []byte
-	at       int
+	at, end  int
 	tag      uint64
 	number   uint64 // of varint, fixed64, fixed32
 	from, to int    // of bytes: where they are
 	bad      bool
 }
 
+func readFields(buf []byte) fields { return fields{buf: buf, end: len(buf)} }
+
+// within reads the message that the present field is. It has the same bytes under the same indices.
+func (r *fields) within() fields { return fields{buf: r.buf, at: r.from, end: r.to} }
+
 // next reads a field; false at the end, and when the bytes are damaged.
 func (r *fields) next() bool {
-	if r.at == len(r.buf) || r.bad {
+	if r.at == r.end || r.bad {
 		return false
 	}
 	r.tag = r.varint()
@@ -137,7 +142,7 @@ func (r *fields) next() bool {
 
 // skip goes past so many bytes.
 func (r *fields) skip(n uint64) bool {
-	if n > uint64(len(r.buf)-r.at) {
+	if n > uint64(r.end-r.at) {
 		r.bad = true
 		return false
 	}
@@ -147,11 +152,13 @@ func (r *fields) skip(n uint64) bool {
 }
 
 func (r *fields) varint() uint64 {
-	if r.at < len(r.buf) && r.buf[r.at] < 0x80 {
-		r.at++
-		return uint64(r.buf[r.at-1])
+	if at := r.at; at < r.end {
+		if b := r.buf[at]; b < 0x80 {
+			r.at++
+			return uint64(b)
+		}
 	}
-	v, n := binary.Uvarint(r.buf[r.at:])
+	v, n := binary.Uvarint(r.buf[r.at:r.end])
 	if n <= 0 {
 		r.bad = true
 		return 0

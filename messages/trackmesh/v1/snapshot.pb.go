@@ -32,7 +32,7 @@ type Snapshot struct {
 	Latitude        float64                `protobuf:"fixed64,4,opt,name=latitude,proto3" json:"latitude,omitempty"`
 	Offset          int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`
 	ArrivedAfter    int64                  `protobuf:"zigzag64,6,opt,name=arrived_after,json=arrivedAfter,proto3" json:"arrived_after,omitempty"`
-	SpeedMps        *float32               `protobuf:"fixed32,7,opt,name=speed_mps,json=speedMps,proto3,oneof" json:"speed_mps,omitempty"` // not there: the vehicle did not say; before version 2: 0
+	SpeedMps        *float32               `protobuf:"fixed32,7,opt,name=speed_mps,json=speedMps,proto3,oneof" json:"speed_mps,omitempty"` // not there: the vehicle did not say
 	HeadingDegrees  *float32               `protobuf:"fixed32,8,opt,name=heading_degrees,json=headingDegrees,proto3,oneof" json:"heading_degrees,omitempty"`
 	AccuracyMetres  *float32               `protobuf:"fixed32,9,opt,name=accuracy_metres,json=accuracyMetres,proto3,oneof" json:"accuracy_metres,omitempty"`
 	AltitudeMetres  *float32               `protobuf:"fixed32,10,opt,name=altitude_metres,json=altitudeMetres,proto3,oneof" json:"altitude_metres,omitempty"`
