@@ -6,118 +6,127 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
-	"net/http"
-	"strings"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/trackmesh/trackmesh/actors"
 	"github.com/trackmesh/trackmesh/broker"
-	"github.com/trackmesh/trackmesh/internal/node"
+	"github.com/trackmesh/trackmesh/broker/kafka"
+	"github.com/trackmesh/trackmesh/sinks"
+	"github.com/trackmesh/trackmesh/test/load"
 	"github.com/trackmesh/trackmesh/test/servers"
 )
 
-// BenchmarkKafkaToEvents reads a prefilled lz4 topic of JSON of about 120 B through a whole node: 10,000 vehicles, all moving, 1,000
-// polygons of 64 vertices, events, snapshots and commits; the broker is beside it on the same machine. CPU is this process's.
+// BenchmarkKafkaToEvents is how fast one node catches up on a prefilled lz4 topic of JSON of about 120 B in 8 partitions, 1,000 polygons of
+// 64 vertices, all vehicles moving; events, snapshots and commits at the default interval; the broker is beside it on the same machine. The
+// clock runs from the tenth of the records that is handled first, so no start-up is in it. CPU is this process's and, by itself, the
+// broker's; "ceiling" is what the two would allow on two cores with nothing else on them.
 func BenchmarkKafkaToEvents(b *testing.B) {
-	records := 1_000_000
-	if testing.Short() {
-		records = 50_000
-	}
-	for _, history := range []string{"off", "all"} {
-		b.Run("history "+history, func(b *testing.B) { kafkaToEvents(b, history, records) })
+	server := servers.Kafka(b, servers.KafkaOptions{Heap: "1g"})
+	for _, c := range []struct {
+		name            string
+		vehicles, steps int
+		history         actors.History
+		sink            bool
+	}{
+		{"10k vehicles, history off", 10_000, 200, actors.HistoryOff, false},
+		{"1M vehicles, history off", 1_000_000, 3, actors.HistoryOff, false},
+		{"10k vehicles, history to a null sink", 10_000, 100, actors.HistoryAll, true},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			vehicles := c.vehicles
+			if testing.Short() {
+				vehicles /= 100
+			}
+			kafkaToEvents(b, server, load.NewFleet(vehicles), c.steps, c.history, c.sink)
+		})
 	}
 }
 
-func kafkaToEvents(b *testing.B, history string, records int) {
-	kafka := servers.Kafka(b, servers.KafkaOptions{Heap: "1g"})
-	fences := polygonCollection(1000, 64)
+func kafkaToEvents(b *testing.B, server *servers.KafkaServer, fleet *load.Fleet, steps int, history actors.History, sink bool) {
+	const partitions = 8
+	records := int64(fleet.Vehicles) * int64(steps)
+	fences := load.SetOf(load.Polygons(1000, 64))
 	for b.Loop() {
 		topic := fmt.Sprintf("bench%d", time.Now().UnixNano())
-		prefill(b, kafka.Brokers, topic, records, 10_000)
-		o := node.DefaultOptions()
-		o.HTTPAddr, o.DataDir, o.Demo, o.NodeName, o.Topic, o.Group = "127.0.0.1:0", b.TempDir(), "off", "bench", topic, topic
-		o.KafkaBrokers, o.Partitions, o.History, o.QuietClock = kafka.Brokers, 4, history, false
-		// The fences must be there before the first record: they go into a log that the node then opens.
-		writeFences(b, o, fences)
-		var before, after syscall.Rusage
-		require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &before))
-		started := time.Now()
-		n, err := node.Start(context.Background(), o, slog.New(slog.DiscardHandler))
+		prefill(b, server.Brokers, topic, fleet, steps, partitions)
+		log, err := kafka.Open(b.Context(), kafka.Options{
+			OpenOptions: broker.OpenOptions{Topic: topic, Group: topic, Partitions: partitions, Enriched: history != actors.HistoryOff}, Brokers: server.Brokers,
+		})
 		require.NoError(b, err)
-		waitHandled(b, n, records)
-		wall := time.Since(started)
-		require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &after))
-		require.NoError(b, n.Stop(context.Background()))
-		cpu := seconds(after.Utime) + seconds(after.Stime) - seconds(before.Utime) - seconds(before.Stime)
-		b.ReportMetric(cpu*1e6/float64(records), "CPU-µs/record")
-		b.ReportMetric(float64(records)/wall.Seconds(), "records/s")
+		null := &nullSink{}
+		if sink {
+			defer null.start(b, log)()
+		}
+		path, err := load.Start(log, fences, history)
+		require.NoError(b, err)
+		handled := path.Handled
+		if sink { // the slower of the two counts
+			handled = func() int64 { return min(path.Handled(), null.documents.Load()) }
+		}
+		m := load.Measure(b.Context(), handled, records, server.CPU)
+		require.NoError(b, path.Stop(context.Background()))
+		require.NoError(b, log.Close())
+		b.ReportMetric(m.PerRecord(m.CPU), "CPU-µs/record")
+		b.ReportMetric(m.PerRecord(m.Beside), "broker-CPU-µs/record")
+		b.ReportMetric(m.Rate(), "records/s")
+		b.ReportMetric(m.Ceiling(2), "ceiling-records/s")
 	}
 }
 
-func seconds(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
+// nullSink takes what a store would, and forgets it.
+type nullSink struct{ documents atomic.Int64 }
 
-func waitHandled(b *testing.B, n *node.Node, records int) {
-	b.Helper()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for range ticker.C {
-		resp, err := http.Get("http://" + n.Addr() + "/metrics")
-		if err != nil {
-			continue
-		}
-		done := 0.0
-		for line := range strings.Lines(readAll(resp)) {
-			if strings.HasPrefix(line, "trackmesh_records_total") {
-				var v float64
-				_, _ = fmt.Sscanf(line[strings.LastIndexByte(line, ' ')+1:], "%g", &v)
-				done += v
-			}
-		}
-		if int(done) >= records {
-			return
+func (n *nullSink) Write(_ context.Context, batch []sinks.Document) ([]sinks.Rejection, error) {
+	documents := 0
+	for i := range batch {
+		if batch[i].Kind == sinks.Position {
+			documents++
 		}
 	}
+	n.documents.Add(int64(documents))
+	return nil, nil
 }
 
-func prefill(b *testing.B, brokers []string, topic string, records, vehicles int) {
+func (n *nullSink) start(b *testing.B, log broker.Log) (stop func()) {
+	pump, err := sinks.NewPump(sinks.PumpOptions{
+		Name: "null", Source: log, Cursors: log, Writer: n, Reject: func(context.Context, []sinks.Rejection) error { return nil },
+		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(b, err)
+	require.NoError(b, pump.Start(b.Context()))
+	for p := range log.Layout().Partitions {
+		pump.Add(p)
+	}
+	return func() { require.NoError(b, pump.Stop(context.Background())) }
+}
+
+// prefill writes what the fleet sends, step after step, as producers with lz4 and a linger do.
+func prefill(b *testing.B, brokers []string, topic string, fleet *load.Fleet, steps int, partitions int32) {
 	b.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(20*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(b, err)
 	defer cl.Close()
-	createTopic(b, cl, topic, 4)
-	for i := range records {
-		v, step := i%vehicles, i/vehicles
-		id := fmt.Sprintf("vehicle-%06d", v)
-		lon := -74.2 + float64(v%100)*0.004 + 0.0003*float64(step)
-		value := fmt.Appendf(nil, `{"vehicle":%q,"time":%d,"longitude":%.6f,"latitude":%.6f,"speed":%.1f,"heading":90}`,
-			id, int64(start0)+int64(step)*2000, lon, 40.5+float64(v/100)*0.004, 12.5)
-		cl.Produce(context.Background(), &kgo.Record{Topic: topic, Partition: broker.Murmur2([]byte(id), 4), Key: []byte(id), Value: value}, func(_ *kgo.Record, err error) {
-			if err != nil {
-				b.Error(err)
-			}
-		})
-	}
-	require.NoError(b, cl.Flush(context.Background()))
-}
-
-func polygonCollection(n, vertices int) string {
-	var s strings.Builder
-	for i := range n {
-		lon, lat := -74.2+float64(i%32)*0.0125, 40.5+float64(i/32)*0.0125
-		fmt.Fprintf(&s, `{"type":"Feature","id":"f%04d","geometry":{"type":"Polygon","coordinates":[[`, i)
-		for k := range vertices + 1 {
-			a := 2 * math.Pi * float64(k%vertices) / float64(vertices)
-			if k > 0 {
-				s.WriteByte(',')
-			}
-			fmt.Fprintf(&s, "[%.6f,%.6f]", lon+0.005*math.Cos(a), lat+0.004*math.Sin(a))
+	createTopic(b, cl, topic, partitions)
+	homes := make([]int32, fleet.Vehicles)
+	for p, vehicles := range fleet.ByPartition(partitions) {
+		for _, v := range vehicles {
+			homes[v] = int32(p)
 		}
-		s.WriteString("]]},\"properties\":{}}\n")
 	}
-	return s.String()
+	for step := range steps {
+		for v, home := range homes {
+			cl.Produce(b.Context(), &kgo.Record{Topic: topic, Partition: home, Key: []byte(fleet.ID(v)), Value: fleet.Value(nil, v, step)}, func(_ *kgo.Record, err error) {
+				if err != nil {
+					b.Error(err)
+				}
+			})
+		}
+	}
+	require.NoError(b, cl.Flush(b.Context()))
 }
