@@ -41,6 +41,7 @@ type Host struct {
 	runners map[int32]*runner // guarded by mu
 	leaving map[int32]*runner // guarded by mu; the last that was told to stop: the next one waits for it
 	closed  bool              // guarded by mu
+	sinks   []*Sink           // guarded by mu; those that follow the partitions
 }
 
 // NewHost makes a host that runs nothing yet.
@@ -75,6 +76,7 @@ func (h *Host) Start(p int32) {
 	r, before := newRunner(h, p), h.leaving[p]
 	delete(h.leaving, p)
 	h.runners[p] = r
+	h.tellSinks(sinkOwns{partition: p})
 	h.lives.Go(func() {
 		if before != nil {
 			<-before.done // two lives at once would share a name, a feed and an index
@@ -85,17 +87,38 @@ func (h *Host) Start(p int32) {
 
 // Stop commits what a partition has pending and lets it go. It returns when that is done, or ctx ends.
 func (h *Host) Stop(ctx context.Context, p int32) error {
-	h.mu.Lock()
-	r := h.runners[p]
-	delete(h.runners, p)
-	if r != nil {
-		h.leaving[p] = r
-	}
-	h.mu.Unlock()
+	r := h.let(p)
 	if r == nil {
 		return nil
 	}
 	return r.stop(ctx)
+}
+
+// Abandon lets a partition go without a commit, because somebody else may have it already. It returns at once.
+func (h *Host) Abandon(p int32) {
+	if r := h.let(p); r != nil {
+		r.abandon()
+	}
+}
+
+// let takes a partition out of those that run here.
+func (h *Host) let(p int32) *runner {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.runners[p]
+	delete(h.runners, p)
+	if r != nil {
+		h.leaving[p] = r
+		h.tellSinks(sinkDisown{partition: p})
+	}
+	return r
+}
+
+// Owns says that a partition was started here and not stopped since, in whatever state it is.
+func (h *Host) Owns(p int32) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.runners[p] != nil
 }
 
 // Close stops all partitions, each with a last commit while ctx lasts, and then everything else. Idempotent.

@@ -33,6 +33,7 @@ type runner struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	done    chan struct{}
+	hard    atomic.Bool               // end without a last commit
 	pid     atomic.Pointer[actor.PID] // while running
 	current atomic.Pointer[partition] // while running
 	phase   atomic.Pointer[PartitionStatus]
@@ -73,6 +74,12 @@ func (r *runner) stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stopping partition %d: %w", r.id, context.Cause(ctx))
 	}
+}
+
+// abandon ends the runner without a last commit. It returns at once.
+func (r *runner) abandon() {
+	r.hard.Store(true)
+	r.cancel()
 }
 
 func (r *runner) run() {
@@ -228,6 +235,9 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 	case err := <-failed:
 		return err
 	case <-r.ctx.Done():
+		if r.hard.Load() {
+			return nil
+		}
 		return r.finish(pid)
 	}
 }

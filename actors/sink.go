@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -28,8 +29,18 @@ type Sink struct {
 	name string
 }
 
-// StartSink starts a sink over all partitions that run on this node.
-func (h *Host) StartSink(ctx context.Context, name string, pump Pump) (*Sink, error) {
+// SinkScope says which partitions a sink reads.
+type SinkScope uint8
+
+const (
+	// OwnedPartitions are those of this node: the sink of a store that all nodes share.
+	OwnedPartitions SinkScope = iota
+	// AllPartitions are read wherever they run: the sink of a store that each node has for itself.
+	AllPartitions
+)
+
+// StartSink starts a sink.
+func (h *Host) StartSink(ctx context.Context, name string, pump Pump, scope SinkScope) (*Sink, error) {
 	if err := pump.Start(ctx); err != nil {
 		return nil, fmt.Errorf("starting sink %s: %w", name, err)
 	}
@@ -39,10 +50,27 @@ func (h *Host) StartSink(ctx context.Context, name string, pump Pump) (*Sink, er
 		return nil, fmt.Errorf("spawning sink %s: %w", name, err)
 	}
 	s.pid = pid
-	for p := range h.layout.Partitions {
+	if scope == AllPartitions {
+		for p := range h.layout.Partitions {
+			h.opts.System.Root.Send(pid, sinkOwns{partition: p})
+		}
+		return s, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sinks = append(h.sinks, s)
+	for p := range h.runners {
 		h.opts.System.Root.Send(pid, sinkOwns{partition: p})
 	}
 	return s, nil
+}
+
+// tellSinks passes what happens to a partition to the sinks that follow it. The caller holds the lock, so that they hear it
+// in the order in which it happened.
+func (h *Host) tellSinks(message any) {
+	for _, s := range h.sinks {
+		h.opts.System.Root.Send(s.pid, message)
+	}
 }
 
 // Lags says how far the sink is in each partition.
@@ -50,6 +78,9 @@ func (s *Sink) Lags() []sinks.Lag { return s.pump.Lags() }
 
 // Stop gives what is under way until ctx ends, and then stops the actors.
 func (s *Sink) Stop(ctx context.Context) error {
+	s.host.mu.Lock()
+	s.host.sinks = slices.DeleteFunc(s.host.sinks, func(other *Sink) bool { return other == s })
+	s.host.mu.Unlock()
 	err := s.pump.Stop(ctx)
 	if stopped := s.host.opts.System.Root.StopFuture(s.pid).Wait(); stopped != nil && err == nil {
 		err = fmt.Errorf("stopping the actors of sink %s: %w", s.name, stopped)

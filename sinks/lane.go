@@ -26,7 +26,22 @@ type laneState struct {
 	stored  int64 // the cursor as last stored; -1: not yet
 	end     int64 // after the last committed record, as last seen
 	leaving []chan struct{}
+	again   bool      // taken in anew while leaving: open it when it is gone
 	touched time.Time // when the cursor was last stored
+}
+
+// admit takes a lane in. One that is just leaving finishes that first: its cursor must be stored before it is loaded.
+func (p *Pump) admit(l lane) {
+	if p.draining {
+		return
+	}
+	if state := p.lanes[l]; state != nil {
+		state.again = len(state.leaving) > 0
+		return
+	}
+	state := &laneState{}
+	p.lanes[l] = state
+	p.work.Go(func() { p.open(l, state) })
 }
 
 // open loads the lane's cursor, for as long as it takes, and begins reading.
@@ -101,6 +116,7 @@ func (p *Pump) leave(l lane, gone chan struct{}) {
 		close(gone)
 	default:
 		p.reader.Remove(l.stream, l.partition)
+		state.again = false
 		state.leaving = append(state.leaving, gone)
 		p.lastStored = time.Time{}
 		p.finishLeaving(l, state)
@@ -121,6 +137,9 @@ func (p *Pump) drop(l lane, state *laneState) {
 	p.metrics.dropLag(l)
 	for _, gone := range state.leaving {
 		close(gone)
+	}
+	if state.again {
+		p.admit(l)
 	}
 }
 

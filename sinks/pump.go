@@ -199,14 +199,7 @@ func (p *Pump) Add(partitions ...int32) {
 	for _, partition := range partitions {
 		for _, s := range p.opts.Streams {
 			l := lane{s, partition}
-			p.post(func() {
-				if p.lanes[l] != nil || p.draining {
-					return
-				}
-				state := &laneState{}
-				p.lanes[l] = state
-				p.work.Go(func() { p.open(l, state) })
-			})
+			p.post(func() { p.admit(l) })
 		}
 	}
 }
@@ -219,7 +212,7 @@ func (p *Pump) Remove(ctx context.Context, partitions ...int32) error {
 		for _, s := range p.opts.Streams {
 			gone := make(chan struct{})
 			waits = append(waits, gone)
-			p.post(func() { p.leave(lane{s, partition}, gone) })
+			p.post(func() { p.leave(lane{s, partition}, gone) }) //nolint:contextcheck // what it opens anew lives with the pump
 		}
 	}
 	for _, gone := range waits {
@@ -228,7 +221,7 @@ func (p *Pump) Remove(ctx context.Context, partitions ...int32) error {
 		case <-p.done:
 			return nil
 		case <-ctx.Done():
-			p.post(func() { p.forget(partitions) })
+			p.post(func() { p.forget(partitions) }) //nolint:contextcheck // what it opens anew lives with the pump
 			return context.Cause(ctx)
 		}
 	}

@@ -434,6 +434,28 @@ func TestRemoveDoesNotWaitForAStoreThatIsAway(t *testing.T) {
 	})
 }
 
+func TestAPartitionThatComesBackWhileItLeavesIsReadOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.store.gate = make(chan struct{})
+		r.log.append(broker.Enriched, 0, 20)
+		r.pump.Add(0)
+		r.pass(5 * time.Second)
+		gone := make(chan error, 1)
+		go func() { gone <- r.pump.Remove(t.Context(), 0) }()
+		synctest.Wait()
+		r.pump.Add(0)
+		r.pass(time.Second)
+		close(r.store.gate)
+		require.NoError(t, <-gone)
+		r.log.append(broker.Enriched, 0, 5)
+		r.pass(5 * time.Second)
+		require.Equal(t, 25, r.store.count())
+		require.Len(t, r.pump.Lags(), 2)
+		r.stop()
+	})
+}
+
 func TestTheLogMayBeAwayWhenAPartitionIsAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -35,6 +36,8 @@ type Log struct {
 	layout        broker.Layout
 	topics        map[broker.Stream]topic
 	maxBatchBytes int32
+
+	group atomic.Pointer[Group] // the membership, while there is one: its group takes cursors from members only
 
 	stop   context.CancelFunc // ends watch
 	wg     sync.WaitGroup     // watch, and the clients that are closing

@@ -116,6 +116,12 @@ func (l *Log) StoreCursors(ctx context.Context, name string, s broker.Stream, cu
 	if len(cursors) == 0 {
 		return nil
 	}
+	if g := l.group.Load(); g != nil && name == "" {
+		if err := g.store(ctx, s, cursors); err != nil {
+			return fmt.Errorf("storing cursors %s: %w", l.cursorGroup(name), within(ctx, err))
+		}
+		return nil
+	}
 	err := retry(ctx, func() error { return l.admin.CommitAllOffsets(ctx, l.cursorGroup(name), offsets) })
 	if err != nil {
 		return fmt.Errorf("storing cursors %s: %w", l.cursorGroup(name), err)
@@ -125,10 +131,12 @@ func (l *Log) StoreCursors(ctx context.Context, name string, s broker.Stream, cu
 
 // retry repeats what a broker refuses only for now (no coordinator yet, no leader): franz-go repeats requests that failed,
 // but not every answer that says so.
-func retry(ctx context.Context, f func() error) error {
+func retry(ctx context.Context, f func() error) error { return retryWhile(ctx, kerr.IsRetriable, f) }
+
+func retryWhile(ctx context.Context, again func(error) bool, f func() error) error {
 	for fails := 1; ; fails++ {
 		err := f()
-		if err == nil || !kerr.IsRetriable(err) {
+		if err == nil || !again(err) {
 			return err
 		}
 		select {

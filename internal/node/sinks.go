@@ -17,8 +17,12 @@ import (
 	"github.com/trackmesh/trackmesh/sinks/sqlite"
 )
 
-// retentionInterval is how often the store's old history is looked for.
-const retentionInterval = time.Hour
+const (
+	// retentionInterval is how often the store's old history is looked for.
+	retentionInterval = time.Hour
+	// ownerInterval is how often a node looks whether that is its business.
+	ownerInterval = time.Minute
+)
 
 // namedSink is a running sink: the actors that pump one store.
 type namedSink struct {
@@ -49,6 +53,7 @@ func (n *Node) startSinks(ctx context.Context) error {
 	var (
 		st      store
 		options sinks.PumpOptions
+		scope   = actors.OwnedPartitions
 		err     error
 		health  = func() error { return nil }
 	)
@@ -56,6 +61,7 @@ func (n *Node) startSinks(ctx context.Context) error {
 		st, options, err = n.openElastic() //nolint:contextcheck // old history is deleted until the node stops
 	} else {
 		st, options, health, err = n.openSQLite(ctx)
+		scope = actors.AllPartitions // a file of this node's own, so that every node knows all of history
 	}
 	if err != nil {
 		return err
@@ -71,7 +77,7 @@ func (n *Node) startSinks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sink, err := n.host.StartSink(ctx, options.Name, pump)
+	sink, err := n.host.StartSink(ctx, options.Name, pump, scope)
 	if err != nil {
 		return err
 	}
@@ -110,28 +116,37 @@ func (n *Node) openElastic() (store, sinks.PumpOptions, error) {
 	}, nil
 }
 
-// deleteOld removes indices that are wholly past --history-max-age, now and every hour.
+// deleteOld removes indices that are wholly past --history-max-age, every hour, on the node that runs partition 0.
 func (n *Node) deleteOld(sink *elastic.Sink) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(retentionInterval)
-		defer ticker.Stop()
 		for {
-			if deleted, err := sink.DeleteOld(ctx); err != nil && ctx.Err() == nil {
-				n.logger.Warn("deleting old history failed; trying again in an hour", "err", err)
-			} else if len(deleted) > 0 {
-				n.logger.Info("deleted old history", "indices", deleted)
+			pause := ownerInterval
+			if n.host.Owns(0) {
+				n.deleteOnce(ctx, sink)
+				pause = retentionInterval
 			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C:
+			case <-time.After(pause):
 			}
 		}
 	}()
 	n.onStop("deletion of old history", func(context.Context) error { cancel(); <-done; return nil })
+}
+
+func (n *Node) deleteOnce(ctx context.Context, sink *elastic.Sink) {
+	deleted, err := sink.DeleteOld(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		n.logger.Warn("deleting old history failed; trying again in an hour", "err", err)
+	case len(deleted) > 0:
+		n.logger.Info("deleted old history", "indices", deleted)
+	}
 }
 
 func (n *Node) openSQLite(ctx context.Context) (store, sinks.PumpOptions, func() error, error) {

@@ -1,0 +1,108 @@
+package ownership
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/trackmesh/trackmesh/cluster"
+)
+
+const (
+	// guardInterval is how often the rule is asked.
+	guardInterval = 50 * time.Millisecond
+	// askTimeout bounds each question to the coordinator.
+	askTimeout = time.Second
+	// probeAfter is the silence after which the coordinator is asked for the group: a join that waits sends no heartbeats.
+	probeAfter = time.Second
+)
+
+// guard is the loop that keeps the group free of the dead.
+func (k *Keeper) guard(ctx context.Context) {
+	rule := cluster.NewKick(k.self.Name, k.self.Boot, time.Now())
+	ticker := time.NewTicker(guardInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		view := k.view()
+		if rule.Describe(view) {
+			k.judge(ctx, rule)
+			continue
+		}
+		if answered := k.group.Answered(); !answered.IsZero() && time.Since(answered) >= probeAfter {
+			k.probe(ctx)
+		}
+	}
+}
+
+func (k *Keeper) view() cluster.View {
+	v := cluster.View{Now: time.Now(), OwnID: k.group.MemberID(), Members: k.opts.Members.Members()}
+	if waiting := k.group.Waiting(); waiting > 0 {
+		v.JoinPending = v.Now.Add(-waiting)
+	}
+	return v
+}
+
+// probe asks for the group only to learn whether it can be asked.
+func (k *Keeper) probe(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, _ = k.group.Describe(asking) // a success is noted by the group; a failure is what there was before
+}
+
+// judge describes the group, pings whom the rule suspects, and removes whom it decides to.
+func (k *Keeper) judge(ctx context.Context, rule *cluster.Kick) {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	members, err := k.group.Describe(asking)
+	if err != nil {
+		return // nobody is removed while Kafka does not answer
+	}
+	view := k.view()
+	view.Group = members
+	missed := k.ping(asking, rule.Suspects(view))
+	view = k.view() // the join may have ended meanwhile
+	view.Group, view.Missed = members, missed
+	for _, r := range rule.Decide(view, k.wasSick.Load()) {
+		k.remove(ctx, r)
+	}
+}
+
+// ping asks each node directly, up to cluster.MissedPings times, and counts what was missed.
+func (k *Keeper) ping(ctx context.Context, nodes []string) map[string]int {
+	var (
+		mu     sync.Mutex
+		missed = map[string]int{}
+		asked  sync.WaitGroup
+	)
+	for _, node := range nodes {
+		asked.Go(func() {
+			for n := range cluster.MissedPings {
+				if k.opts.Pinger.Ping(ctx, node) == nil || ctx.Err() != nil { // out of time is no answer of theirs
+					return
+				}
+				mu.Lock()
+				missed[node] = n + 1
+				mu.Unlock()
+			}
+		})
+	}
+	asked.Wait()
+	return missed
+}
+
+func (k *Keeper) remove(ctx context.Context, r cluster.Removal) {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	err := k.group.Remove(asking, []string{r.MemberID}, r.Reason)
+	if err != nil {
+		k.opts.Logger.Warn("removing a member from the group failed", "member", r.ClientID, "reason", r.Reason, "err", err)
+		return
+	}
+	k.metrics.removals.Inc()
+	k.opts.Logger.Warn("removed a member from the group", "member", r.ClientID, "reason", r.Reason)
+}
