@@ -43,6 +43,7 @@ check-generated: proto
 tidy: ## go.mod and go.sum say what is used
 	$(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff
+	cd tools/deploycheck && $(GO) mod tidy -diff
 
 web: ## build web/dist
 	cd web && npm ci --no-audit --no-fund && npm run build
@@ -61,6 +62,9 @@ crash: ## kill -9 of real processes under load, record by record; KILLS a broker
 e2e: ## the map in a real browser
 	cd web && npm ci --no-audit --no-fund
 	cd test/e2e && npm ci --no-audit --no-fund && npm run e2e
+
+deploy-check: ## deploy/ with the parsers of Marathon, Compose, BuildKit and Prometheus
+	cd tools/deploycheck && $(GO) vet ./... && $(GO) test ./... && $(GO) run .
 
 ci: ## everything that .ci/run checks
 	scripts/ci.sh

@@ -25,6 +25,7 @@ step "go vet" go vet -tags real ./...
 tried "tests (as README's command)" make test
 step "generated code" make check-generated
 step "lint" make lint
+step "deploy" make deploy-check
 step "web" make web-check
 step "benchmarks once" make bench-once
 tried "race detector" make race

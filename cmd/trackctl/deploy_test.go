@@ -43,3 +43,13 @@ func checkArguments(t *testing.T, args []string) {
 	require.NoError(t, cmd.ParseFlags(rest), "%v", args)
 	require.NoError(t, cmd.ValidateArgs(cmd.Flags().Args()), "%v", args)
 }
+
+func TestHealthIsAnExitCode(t *testing.T) {
+	t.Parallel()
+	node := newScripted(t).on("GET /healthz", ok(`{"alive":true}`)).on("GET /readyz", reply{503, "application/json", `{"ready":false}`})
+	require.Equal(t, outcome{0, "alive\n", ""}, call(t, node.URL, "", "health"))
+	got := call(t, node.URL, "", "health", "--ready")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.err, "not ready")
+	require.Equal(t, 1, call(t, "http://127.0.0.1:1", "", "health").code)
+}
