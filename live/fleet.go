@@ -79,18 +79,3 @@ func (f *Fleet) Await(ctx context.Context, patience time.Duration) {
 
 // Partition is the index of a partition, or nil when it does not run here.
 func (f *Fleet) Partition(p int32) *Partition { return f.parts[p].Load() }
-
-// each calls fn with the open partitions and says which there are.
-func (f *Fleet) each(fn func(*Partition)) Coverage {
-	c := Coverage{Asked: len(f.parts), Missing: []int32{}}
-	for i := range f.parts {
-		part := f.parts[i].Load()
-		if part == nil {
-			c.Missing = append(c.Missing, int32(i)) //nolint:gosec // partitions are int32
-			continue
-		}
-		c.Answered++
-		fn(part)
-	}
-	return c
-}

@@ -9,13 +9,16 @@ import (
 )
 
 // Nearest returns the K tracks nearest to a point by the geodesic, nearest first (equals by vehicle).
-func (f *Fleet) Nearest(q NearestQuery) ([]Neighbour, Coverage) {
+func (f *Fleet) Nearest(q NearestQuery) ([]Neighbour, Coverage) { return f.all().Nearest(q) }
+
+// Nearest is Fleet.Nearest of the selection.
+func (s Selection) Nearest(q NearestQuery) ([]Neighbour, Coverage) {
 	var found []Neighbour
 	bound := q.RadiusMetres
 	if bound <= 0 {
 		bound = math.Inf(1)
 	}
-	c := f.each(func(p *Partition) {
+	c := s.each(func(p *Partition) {
 		found = append(found, p.nearest(q, bound)...)
 		slices.SortFunc(found, func(a, b Neighbour) int {
 			return cmp.Or(cmp.Compare(a.Metres, b.Metres), cmp.Compare(a.View.Vehicle, b.View.Vehicle))

@@ -19,8 +19,13 @@ func (f *Fleet) Track(vehicle string, hint int32) (*track.View, Coverage) {
 			}
 		}
 	}
+	return f.all().Track(vehicle)
+}
+
+// Track is a vehicle's newest view in the selection, or nil.
+func (s Selection) Track(vehicle string) (*track.View, Coverage) {
 	var newest *track.View
-	c := f.each(func(p *Partition) {
+	c := s.each(func(p *Partition) {
 		if v := p.get(vehicle); v != nil && (newest == nil || v.Time > newest.Time) {
 			newest = v
 		}
@@ -29,14 +34,17 @@ func (f *Fleet) Track(vehicle string, hint int32) (*track.View, Coverage) {
 }
 
 // Search returns the tracks that fit a query, in no particular order.
-func (f *Fleet) Search(q Query) (Found, Coverage) {
+func (f *Fleet) Search(q Query) (Found, Coverage) { return f.all().Search(q) }
+
+// Search is Fleet.Search of the selection.
+func (s Selection) Search(q Query) (Found, Coverage) {
 	box := q.Box
 	if box == nil && q.Inside != nil {
 		b := q.Inside.Box()
 		box = &b
 	}
 	var found Found
-	c := f.each(func(p *Partition) {
+	c := s.each(func(p *Partition) {
 		if found.Cut {
 			return
 		}
@@ -77,9 +85,12 @@ func statusFits(wanted []track.Status, s track.Status) bool {
 }
 
 // Counts are the numbers of tracks by status.
-func (f *Fleet) Counts() (Counts, Coverage) {
+func (f *Fleet) Counts() (Counts, Coverage) { return f.all().Counts() }
+
+// Counts is Fleet.Counts of the selection.
+func (s Selection) Counts() (Counts, Coverage) {
 	var sum Counts
-	c := f.each(func(p *Partition) {
+	c := s.each(func(p *Partition) {
 		n := p.count()
 		sum.Total += n.Total
 		sum.Moving += n.Moving
@@ -91,8 +102,13 @@ func (f *Fleet) Counts() (Counts, Coverage) {
 
 // Cells counts the tracks of a box by geohash cell of a precision (1..9), the cells in ascending order.
 func (f *Fleet) Cells(precision int, box *geo.Box) ([]Cell, Coverage) {
+	return f.all().Cells(precision, box)
+}
+
+// Cells is Fleet.Cells of the selection.
+func (s Selection) Cells(precision int, box *geo.Box) ([]Cell, Coverage) {
 	counts := map[uint64]uint32{}
-	c := f.each(func(p *Partition) {
+	c := s.each(func(p *Partition) {
 		p.within(box, func(_ *entry, v *track.View) bool {
 			counts[geo.GeohashInt(v.Position, precision)]++
 			return true
@@ -108,8 +124,13 @@ func (f *Fleet) Cells(precision int, box *geo.Box) ([]Cell, Coverage) {
 
 // Visible returns the tracks of a box for a frame of the live map, at most limit, and counts them all.
 func (f *Fleet) Visible(box *geo.Box, limit int) (Visible, Coverage) {
+	return f.all().Visible(box, limit)
+}
+
+// Visible is Fleet.Visible of the selection.
+func (s Selection) Visible(box *geo.Box, limit int) (Visible, Coverage) {
 	var seen Visible
-	c := f.each(func(p *Partition) {
+	c := s.each(func(p *Partition) {
 		p.within(box, func(e *entry, v *track.View) bool {
 			seen.InView++
 			if len(seen.Items) < limit {
