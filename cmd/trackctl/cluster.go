@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/trackmesh/trackmesh/client"
 )
 
 func (a *app) clusterCommand() *cobra.Command {
@@ -65,15 +62,7 @@ type clusterState struct {
 }
 
 func (a *app) cluster(ctx context.Context) ([]byte, *clusterState, error) {
-	raw, err := a.client.Get(ctx, client.Path("cluster"), nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	state := &clusterState{}
-	if err := json.Unmarshal(raw, state); err != nil {
-		return nil, nil, fmt.Errorf("reading the cluster's state: %w", err)
-	}
-	return raw, state, nil
+	return readCluster(ctx, a.client)
 }
 
 func (a *app) clusterStatus() *cobra.Command {
@@ -84,69 +73,6 @@ func (a *app) clusterStatus() *cobra.Command {
 		}
 		return a.show(answer{raw: raw, table: state.write})
 	})
-}
-
-func (a *app) clusterWatch() *cobra.Command {
-	var every time.Duration
-	var count int
-	cmd := leaf("watch", "Show the cluster's state again and again", 0, nil)
-	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often")
-	cmd.Flags().IntVar(&count, "count", 0, "end after so many; 0: go on until Ctrl-C")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if every < 100*time.Millisecond {
-			return badUsage(cmd, "--every %s is below 100ms", every)
-		}
-		return a.watchCluster(cmd.Context(), every, count)
-	}
-	return cmd
-}
-
-// watchCluster goes on over failures once it has seen an answer: a node that restarts is what one watches for.
-func (a *app) watchCluster(ctx context.Context, every time.Duration, count int) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for n := 1; ; n++ {
-		raw, state, err := a.cluster(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && n == 1:
-			return err
-		case err != nil:
-			a.say("%s %v\n", a.now().Format(time.TimeOnly), err)
-		default:
-			if err := a.showAgain(raw, state, n > 1); err != nil {
-				return err
-			}
-		}
-		if n == count {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// clearScreen moves to the top left corner and clears what is below.
-const clearScreen = "\x1b[H\x1b[2J"
-
-func (a *app) showAgain(raw []byte, state *clusterState, again bool) error {
-	if a.output == "table" {
-		before := ""
-		switch {
-		case a.outTerminal:
-			before = clearScreen
-		case again:
-			before = "\n"
-		}
-		if _, err := io.WriteString(a.out, before); err != nil {
-			return err
-		}
-	}
-	return a.show(answer{raw: raw, table: state.write})
 }
 
 func (s *clusterState) write(w io.Writer) error {
@@ -162,9 +88,13 @@ func (s *clusterState) write(w io.Writer) error {
 	if len(outcomes) > 0 {
 		head.add("records", list(outcomes))
 	}
-	members := newTable("member", "address", "state", "since")
+	runs := map[string]int{}
+	for _, p := range s.Partitions {
+		runs[p.Owner]++
+	}
+	members := newTable("member", "address", "state", "partitions", "since")
 	for _, m := range s.Members {
-		members.add(m.Name, m.Address, m.State, moment(m.Since))
+		members.add(m.Name, m.Address, m.State, strconv.Itoa(runs[m.Name]), moment(m.Since))
 	}
 	partitions := newTable("partition", "owner", "term", "state", "offset", "lag", "tracks", "event clock", "error")
 	for _, p := range s.Partitions {

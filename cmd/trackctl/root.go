@@ -39,7 +39,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Long = "trackctl asks a trackmesh node about tracks, fences, events and the cluster, plays positions in, and measures.\n\n" +
 		"Times are RFC 3339, epoch milliseconds, or an age such as 90m. Coordinates are longitude,latitude in degrees."
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.server, "server", "http://127.0.0.1:8080", "address of a node")
+	flags.StringVar(&a.server, "server", "http://127.0.0.1:8080", "address of a node (cluster watch: of several, with commas)")
 	flags.StringVar(&a.tokenFile, "token-file", "", "file with the token to show the node")
 	flags.StringVarP(&a.output, "output", "o", "table", "table for people; json or geojson for programs")
 	flags.DurationVar(&a.timeout, "timeout", 30*time.Second, "how long an answer may take")
@@ -66,7 +66,8 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	if err != nil {
 		bad = append(bad, fmt.Errorf("--token-file: %w", err))
 	}
-	c, err := client.New(client.Options{Server: a.server, Token: token, Timeout: a.timeout})
+	first, _, _ := strings.Cut(a.server, ",") // cluster watch asks the others too
+	c, err := client.New(client.Options{Server: first, Token: token, Timeout: a.timeout})
 	if err != nil {
 		bad = append(bad, fmt.Errorf("--server: %w", err))
 	}
