@@ -63,7 +63,7 @@ func (p *partition) observation(rec *broker.Record, now int64) {
 func (p *partition) decode(rec *broker.Record, now int64, fix *track.Fix) (reason, detail string) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.host.metrics.panics.Inc()
+			p.host.metrics.panics.WithLabelValues(string(opDecode)).Inc()
 			p.log.Error("decoder panicked", "offset", rec.Offset, "err", fmt.Sprint(r), "stack", stack())
 			reason, detail = "unparsable", "the decoder failed on it; please report this record"
 		}
@@ -116,7 +116,7 @@ func (p *partition) collect() {
 	for i := range p.out.Events {
 		p.at.events++
 		p.tally.events[p.out.Events[i].Type]++
-		p.pending.event(&p.out.Events[i], p.host.layout, p.id, p.at.events)
+		p.encodeEvent(&p.out.Events[i])
 	}
 	for i := range p.out.Documents {
 		d := &p.out.Documents[i]
@@ -125,11 +125,28 @@ func (p *partition) collect() {
 		case p.opts.History == HistoryInFences && !d.Inside:
 			p.tally.outcomes["filtered"]++
 		default:
-			p.pending.document(d, p.host.layout, p.id)
+			p.encodeDocument(d)
 		}
 	}
 	if len(p.out.Events) > 0 && p.pending.since.IsZero() {
 		p.pending.since = p.opts.Now()
 	}
 	p.out.Reset()
+}
+
+// encodeEvent puts an event into the next commit. One that cannot be encoded is lost, loudly: its number is used up.
+func (p *partition) encodeEvent(e *track.Event) {
+	mark := p.pending.mark()
+	if !p.look(opEncode, e.Vehicle, func() { p.pending.event(e, p.host.layout, p.id, p.at.events) }) {
+		p.pending.rewind(mark)
+	}
+}
+
+// encodeDocument puts a document into the next commit, or a dead letter of its record.
+func (p *partition) encodeDocument(d *track.Document) {
+	mark := p.pending.mark()
+	if !p.look(opEncode, d.Fix.Vehicle, func() { p.pending.document(d, p.host.layout, p.id) }) {
+		p.pending.rewind(mark)
+		p.unencodable(d)
+	}
 }

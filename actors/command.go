@@ -2,6 +2,7 @@ package actors
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/trackmesh/trackmesh/broker"
 	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
@@ -19,7 +20,7 @@ func (p *partition) command(rec *broker.Record, now int64) {
 		p.refuse(rec, "unparsable", "its idempotency key is longer than "+strconv.Itoa(maxNameBytes)+" bytes")
 		return
 	}
-	if p.applied(cmd.GetIdempotencyKey(), rec) {
+	if p.applied(cmd.GetIdempotencyKey(), now) {
 		p.tally.outcomes["command_repeated"]++
 		return
 	}
@@ -32,23 +33,27 @@ func (p *partition) command(rec *broker.Record, now int64) {
 }
 
 // applied notes an idempotency key in the next commit and reports whether it was there already.
-func (p *partition) applied(key string, rec *broker.Record) bool {
+func (p *partition) applied(key string, now int64) bool {
 	if key == "" {
 		return false
 	}
-	if _, ok := p.keys[key]; ok {
+	if !p.keys.add(key, now) {
 		return true
 	}
-	p.keys[key] = rec.Timestamp
 	p.pending.add(broker.State, p.id, p.pending.text(commandKeyPrefix+key), []byte{1}, 0)
-	oldest := rec.Timestamp - producersKept.Milliseconds()
-	for k, at := range p.keys {
-		if at < oldest {
-			delete(p.keys, k)
-			p.pending.add(broker.State, p.id, p.pending.text(commandKeyPrefix+k), nil, 0)
-		}
-	}
 	return false
+}
+
+// forgetKeys drops the idempotency keys that are old or too many from the state, some of them in each commit.
+func (p *partition) forgetKeys(now time.Time) {
+	before := now.Add(-keysKept).UnixMilli()
+	for range maxKeysDropped {
+		key, ok := p.keys.drop(before, maxKeys)
+		if !ok {
+			return
+		}
+		p.pending.add(broker.State, p.id, p.pending.text(commandKeyPrefix+key), nil, 0)
+	}
 }
 
 func parseUint(b []byte) (uint64, error) { return strconv.ParseUint(string(b), 10, 64) }

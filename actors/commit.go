@@ -2,6 +2,7 @@ package actors
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -43,13 +44,24 @@ func (p *partition) commit() {
 		p.snapshot(e)
 	}
 	p.table.dirty = p.table.dirty[:0]
+	p.forgetKeys(now)
 	p.checkpoint(now)
 	records, claim, host, self := p.pending.records, p.claim, p.host, p.context.Self()
 	host.commits.Go(func() {
 		started := time.Now()
-		err := claim.Commit(host.ctx, records)
+		err := commitSafely(host.ctx, claim, records)
 		host.opts.System.Root.Send(self, &committed{err: err, took: time.Since(started)})
 	})
+}
+
+// commitSafely makes a panic in the log's client a failed commit, after which the claim is never used again.
+func commitSafely(ctx context.Context, claim broker.Claim, records []broker.Record) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{value: r, stack: stack()}
+		}
+	}()
+	return claim.Commit(ctx, records)
 }
 
 // snapshot appends the track's state, or a tombstone when it was forgotten.
@@ -61,7 +73,10 @@ func (p *partition) snapshot(e *entry) {
 		return
 	}
 	start := len(p.pending.buf)
-	p.pending.buf = p.shots.Append(p.pending.buf, e.track)
+	if !p.look(opSnapshot, e.vehicle, func() { p.pending.buf = e.track.AppendSnapshot(p.pending.buf) }) {
+		p.pending.buf = p.pending.buf[:start] // the one before it stands until the track has another message
+		return
+	}
 	value := p.pending.take(start)
 	p.pending.add(broker.State, p.id, p.pending.text(e.vehicle), value, 0)
 }
@@ -72,7 +87,7 @@ func (p *partition) checkpoint(now time.Time) {
 		Term:         p.claim.Term(),
 		InputTopicId: p.host.layout.InputID,
 		InputOffset:  p.at.input, CommandOffset: p.at.command,
-		FenceVersion: p.env.Fences.Version(),
+		FenceVersion: p.env.Fences.Version(), FencesTopicId: p.host.layout.FencesID,
 		EventClockMs: p.clock.base, WallClockMs: p.clock.wall,
 		EventCounter: p.at.events,
 	}
@@ -137,5 +152,5 @@ func (p *partition) resumePosition(r *restored) {
 		p.at.producers[pr.GetId()] = producer{sequence: pr.GetSequence(), seenAt: pr.GetSeenMs()}
 	}
 	p.clock = clock{event: cp.GetEventClockMs(), base: cp.GetEventClockMs(), wall: cp.GetWallClockMs()}
-	p.committed, p.keys = p.at.input, r.keys
+	p.committed, p.keys = p.at.input, newKeyring(r.keys)
 }

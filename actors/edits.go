@@ -12,10 +12,14 @@ import (
 func (p *partition) adoptFences() bool {
 	newest := p.opts.Fences.Current()
 	old := p.env.Fences
-	if newest.Version() <= old.Version() {
+	if newest.Version() == old.Version() {
 		return false
 	}
 	changed, removed := fence.Diff(old, newest)
+	if newest.Version() < old.Version() { // the topic was made anew, so its versions say nothing of the old ones
+		p.host.metrics.fencesRemade.Inc()
+		changed = everyFence(newest)
+	}
 	p.env.Fences = newest
 	p.judge(changed, removed)
 	p.pending.progress = true
@@ -29,22 +33,28 @@ func (p *partition) adoptFences() bool {
 
 // rejudgeAfter brings restored tracks from the fences of their checkpoint to the present ones: what was edited while the
 // partition was down or on its way here is judged now, once, intermediate versions never.
-func (p *partition) rejudgeAfter(version int64) {
+func (p *partition) rejudgeAfter(version int64, remade bool) {
 	set := p.env.Fences
-	if set.Version() <= version {
+	if set.Version() <= version && !remade {
 		return
 	}
-	var changed []*fence.Fence
-	set.All("", func(f *fence.Fence) bool {
-		if f.Version > version {
-			changed = append(changed, f)
-		}
-		return true
-	})
+	changed := everyFence(set)
+	if !remade {
+		changed = slices.DeleteFunc(changed, func(f *fence.Fence) bool { return f.Version <= version })
+	}
 	p.judge(changed, nil)
 	p.pending.progress = true
 	p.pending.since = p.opts.Now()
 	p.mark()
+}
+
+func everyFence(set *fence.Set) []*fence.Fence {
+	all := make([]*fence.Fence, 0, set.Len())
+	set.All("", func(f *fence.Fence) bool {
+		all = append(all, f)
+		return true
+	})
+	return all
 }
 
 // judge tells each track of the changes that concern it.
@@ -80,8 +90,10 @@ func (p *partition) judge(changed, removed []*fence.Fence) {
 			}
 		}
 		if len(toJudge)+len(toLeave) > 0 || stale {
-			e.track.FencesChanged(&p.env, toJudge, toLeave, &p.out)
-			p.table.touch(&p.env, e)
+			p.attempt(opFences, e, func() {
+				e.track.FencesChanged(&p.env, toJudge, toLeave, &p.out)
+				p.table.touch(&p.env, e)
+			})
 		}
 	}
 }

@@ -34,6 +34,8 @@ type FenceBoard struct {
 	news broadcast
 	bad  atomic.Int64 // records that are no fence
 
+	failing atomic.Pointer[error] // why the fences cannot be read just now; nil: they can
+
 	writing sync.Mutex // held over look, check and write
 
 	cancel context.CancelFunc
@@ -66,6 +68,14 @@ func (b *FenceBoard) Stop() {
 	}
 }
 
+// Health returns nil while the fences can be read, else why not: edits are not seen meanwhile.
+func (b *FenceBoard) Health() error {
+	if err := b.failing.Load(); err != nil {
+		return fmt.Errorf("edits of fences are not seen: %w", *err)
+	}
+	return nil
+}
+
 // Current is the newest set read.
 func (b *FenceBoard) Current() *fence.Set { return b.set.Load() }
 
@@ -96,6 +106,7 @@ func (b *FenceBoard) run(ctx context.Context) {
 			return
 		}
 		pause := wait.NextBackOff()
+		b.failing.Store(&err)
 		b.logger.Warn("reading the fences failed; starting over", "err", err, "pause", pause)
 		select {
 		case <-ctx.Done():
@@ -106,6 +117,9 @@ func (b *FenceBoard) run(ctx context.Context) {
 
 // read builds the set anew from the earliest record, then follows the log until something fails. Starting over is cheap
 // and needs no memory of which tombstones compaction may have taken meanwhile.
+//
+// A log that ends before what was read of it was made anew, or cut. It is the truth all the same: its fences replace the old
+// ones, though their versions are lower, and the partitions make the exits and enters that follow.
 func (b *FenceBoard) read(ctx context.Context) error {
 	reader, err := b.log.NewReader(broker.ReaderOptions{Name: "fences"})
 	if err != nil {
@@ -118,9 +132,14 @@ func (b *FenceBoard) read(ctx context.Context) error {
 	}
 	reader.Add(broker.Fences, 0, earliest)
 	building := fence.NewSet()
+	had := b.at.Load()
+	anew := end < had
+	if anew {
+		b.logger.Error("the fences' topic holds fewer records than were read of it: it was made anew; its fences replace those before", "end", end, "read", had)
+	}
 	whole := end <= earliest
 	if whole {
-		b.publish(building, earliest)
+		b.publish(building, earliest, anew)
 	}
 	for {
 		fetches, err := reader.Poll(ctx)
@@ -135,12 +154,12 @@ func (b *FenceBoard) read(ctx context.Context) error {
 				building = building.Apply(changes[:n])
 				changes = changes[n:]
 				if whole {
-					b.publish(building, building.Version()+1)
+					b.publish(building, building.Version()+1, false)
 				}
 			}
-			whole = whole || f.Next >= end
-			if whole {
-				b.publish(building, f.Next)
+			if whole || f.Next >= end {
+				b.publish(building, f.Next, anew && !whole)
+				whole = true
 			}
 		}
 		if err != nil {
@@ -149,12 +168,17 @@ func (b *FenceBoard) read(ctx context.Context) error {
 	}
 }
 
-// publish shows a set, unless a start-over has not come as far yet as what is shown.
-func (b *FenceBoard) publish(set *fence.Set, next int64) {
-	if set.Version() >= b.set.Load().Version() {
+// publish shows a set, unless a start-over has not come as far yet as what is shown. The first whole set of a topic that was made
+// anew is shown whatever its version.
+func (b *FenceBoard) publish(set *fence.Set, next int64, anew bool) {
+	if anew || set.Version() >= b.set.Load().Version() {
 		b.set.Store(set)
 	}
-	b.at.Store(max(next, b.at.Load()))
+	if !anew {
+		next = max(next, b.at.Load())
+	}
+	b.at.Store(next)
+	b.failing.Store(nil)
 	b.news.announce()
 }
 

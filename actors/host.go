@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
-
 	"github.com/trackmesh/trackmesh/broker"
 )
 
@@ -159,8 +157,8 @@ func (h *Host) ticks() {
 			return
 		case <-ticker.C:
 			for _, r := range h.running() {
-				if pid := r.pid.Load(); pid != nil {
-					h.opts.System.Root.Send(pid, message)
+				if a := r.address.Load(); a != nil {
+					h.opts.System.Root.Send(a.pid, message)
 				}
 			}
 			h.count()
@@ -213,12 +211,12 @@ func (h *Host) count() {
 	h.metrics.tracks.Set(float64(tracks))
 }
 
-// runningPID returns the actor of a partition that runs here, or nil.
-func (h *Host) runningPID(p int32) *actor.PID {
+// addressOf is where a partition that runs here takes questions, or nil.
+func (h *Host) addressOf(p int32) *address {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r := h.runners[p]; r != nil {
-		return r.pid.Load()
+		return r.address.Load()
 	}
 	return nil
 }

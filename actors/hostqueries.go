@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/asynkron/protoactor-go/actor"
-
 	"github.com/trackmesh/trackmesh/broker"
 	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
 	"github.com/trackmesh/trackmesh/track"
@@ -17,18 +15,12 @@ var ErrNotHere = errors.New("the vehicle's partition does not run on this node")
 // Path is a vehicle's fixes in memory with from ≤ time < to (UTC ms), the newest limit of them, oldest first. The path is
 // whole from since on. known is false for a vehicle that the partition has never seen.
 func (h *Host) Path(ctx context.Context, vehicle string, from, to int64, limit int) (points []track.PathPoint, since int64, known bool, err error) {
-	pid := h.runningPID(h.home(vehicle))
-	if pid == nil {
-		return nil, 0, false, ErrNotHere
-	}
 	reply := make(chan pathAnswer, 1)
-	h.opts.System.Root.Send(pid, &pathQuery{vehicle: vehicle, from: from, to: to, limit: limit, reply: reply})
-	select {
-	case a := <-reply:
-		return a.points, a.since, a.known, nil
-	case <-ctx.Done():
-		return nil, 0, false, context.Cause(ctx)
+	a, err := ask(ctx, h, h.home(vehicle), &pathQuery{vehicle: vehicle, from: from, to: to, limit: limit, reply: reply}, reply)
+	if err != nil {
+		return nil, 0, false, err
 	}
+	return a.points, a.since, a.known, a.err
 }
 
 // Send makes a message to a track durable and returns its place in the commands' topic.
@@ -47,21 +39,34 @@ func (h *Host) Send(ctx context.Context, cmd *trackmeshv1.Command) (partition in
 
 // AwaitApplied returns when the command at an offset is applied and committed.
 func (h *Host) AwaitApplied(ctx context.Context, p int32, offset int64) error {
-	pid := h.runningPID(p)
-	if pid == nil {
-		return ErrNotHere
+	done := make(chan error, 1)
+	applied, err := ask(ctx, h, p, &applyWaiter{offset: offset, done: done}, done)
+	if err != nil {
+		return err
 	}
-	return h.await(ctx, pid, offset)
+	return applied
 }
 
-func (h *Host) await(ctx context.Context, pid *actor.PID, offset int64) error {
-	done := make(chan error, 1)
-	h.opts.System.Root.Send(pid, &applyWaiter{offset: offset, done: done})
+// ask sends a question to a partition's actor and returns its answer. An actor that stops in this moment may never have seen the
+// question: then, and when the partition does not run here, it is ErrNotHere at once.
+func ask[T any](ctx context.Context, h *Host, p int32, question any, answers <-chan T) (answer T, err error) {
+	at := h.addressOf(p)
+	if at == nil {
+		return answer, ErrNotHere
+	}
+	h.opts.System.Root.Send(at.pid, question)
 	select {
-	case err := <-done:
-		return err
+	case answer = <-answers:
+		return answer, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return answer, context.Cause(ctx)
+	case <-at.gone:
+	}
+	select {
+	case answer = <-answers: // it was the last thing that the actor did
+		return answer, nil
+	default:
+		return answer, ErrNotHere
 	}
 }
 

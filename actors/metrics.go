@@ -8,18 +8,19 @@ import (
 
 // metrics are counted when what they count is committed, so that they never count a record twice after a reload.
 type metrics struct {
-	records    *prometheus.CounterVec // by outcome
-	dead       *prometheus.CounterVec // by reason
-	events     [track.NumEventTypes]prometheus.Counter
-	commits    prometheus.Histogram
-	latency    prometheus.Histogram
-	panics     prometheus.Counter
-	misplaced  prometheus.Counter
-	stopped    *prometheus.CounterVec // by cause
-	lag        *prometheus.GaugeVec   // by partition
-	partitions *prometheus.GaugeVec   // by state
-	tracks     prometheus.Gauge
-	live       prometheus.Gauge // actors
+	records      *prometheus.CounterVec // by outcome
+	dead         *prometheus.CounterVec // by reason
+	events       [track.NumEventTypes]prometheus.Counter
+	commits      prometheus.Histogram
+	latency      prometheus.Histogram
+	panics       *prometheus.CounterVec // by operation
+	misplaced    prometheus.Counter
+	fencesRemade prometheus.Counter
+	stopped      *prometheus.CounterVec // by cause
+	lag          *prometheus.GaugeVec   // by partition
+	partitions   *prometheus.GaugeVec   // by state
+	tracks       prometheus.Gauge
+	live         prometheus.Gauge // actors
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -32,19 +33,20 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "trackmesh_end_to_end_latency_seconds", Help: "From a record's timestamp to the commit of what it made; the oldest record of each commit.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
 		}),
-		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "trackmesh_track_panics_total", Help: "Panics that a track's actor recovered: bugs."}),
-		misplaced:  prometheus.NewCounter(prometheus.CounterOpts{Name: "trackmesh_misplaced_records_total", Help: "Records found in another partition than their key computes to: set --partitioner as the producers do."}),
-		stopped:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "trackmesh_partition_stops_total", Help: "Partitions stopped by an error, by cause; they load their state again."}, []string{"cause"}),
-		lag:        prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "trackmesh_input_lag_records", Help: "Records of the input that are not yet handled."}, []string{"partition"}),
-		partitions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "trackmesh_partitions", Help: "Partitions of this node by state."}, []string{"state"}),
-		tracks:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "trackmesh_tracks", Help: "Tracks on this node."}),
-		live:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "trackmesh_track_actors", Help: "Tracks with an actor of their own; the others are idle."}),
+		panics:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "trackmesh_track_panics_total", Help: "Panics that cost one operation on a track, by operation: bugs."}, []string{"operation"}),
+		misplaced:    prometheus.NewCounter(prometheus.CounterOpts{Name: "trackmesh_misplaced_records_total", Help: "Records found in another partition than their key computes to: set --partitioner as the producers do."}),
+		fencesRemade: prometheus.NewCounter(prometheus.CounterOpts{Name: "trackmesh_fences_remade_total", Help: "Times that a partition met a topic of fences that was made anew: fences were lost, its own replaced them."}),
+		stopped:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "trackmesh_partition_stops_total", Help: "Partitions stopped by an error, by cause; they load their state again."}, []string{"cause"}),
+		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "trackmesh_input_lag_records", Help: "Records of the input that are not yet handled."}, []string{"partition"}),
+		partitions:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "trackmesh_partitions", Help: "Partitions of this node by state."}, []string{"state"}),
+		tracks:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "trackmesh_tracks", Help: "Tracks on this node."}),
+		live:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "trackmesh_track_actors", Help: "Tracks with an actor of their own; the others are idle."}),
 	}
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "trackmesh_events_total", Help: "Committed events by type."}, []string{"type"})
 	for t := range track.NumEventTypes {
 		m.events[t] = events.WithLabelValues(t.String())
 	}
-	r.MustRegister(m.records, m.dead, events, m.commits, m.latency, m.panics, m.misplaced, m.stopped, m.lag, m.partitions, m.tracks, m.live)
+	r.MustRegister(m.records, m.dead, events, m.commits, m.latency, m.panics, m.misplaced, m.fencesRemade, m.stopped, m.lag, m.partitions, m.tracks, m.live)
 	return m
 }
 

@@ -66,6 +66,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// BeforeObserve is a seam for tests: it runs in the track's actor before each fix.
 	BeforeObserve func(*track.Fix)
+	// BeforeOperation is one too: it runs before each operation on a track that no record causes (tick, fences, snapshot,
+	// encode, view, path).
+	BeforeOperation func(operation, vehicle string)
 }
 
 func (o *Options) validate() error {

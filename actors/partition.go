@@ -56,10 +56,9 @@ type partition struct {
 	out       track.Output
 	saved     track.Track // a track as it was before the message that it handles
 	before    track.Mark  // and the length of the output then
-	shots     track.Snapshots
 	at        position
-	committed int64            // at.input as of the last commit
-	keys      map[string]int64 // idempotency keys applied → when, UTC ms
+	committed int64 // at.input as of the last commit
+	keys      *keyring
 	fixes     slab[fixMessage]
 	pending   pending
 	tally     *tally
@@ -71,6 +70,7 @@ type partition struct {
 	stopping  chan<- error // set by finish: commit what is there, then end
 	failure   func(error)  // tells the runner
 	rejudge   int64        // the fence version of the checkpoint that the partition started from
+	remade    bool         // that version was of another topic of fences
 	view      atomic.Pointer[PartitionStatus]
 }
 
@@ -116,7 +116,7 @@ func (p *partition) receive(c actor.Context) {
 	case *actor.Started:
 		p.context = c
 		p.openIndex()
-		p.rejudgeAfter(p.rejudge)
+		p.rejudgeAfter(p.rejudge, p.remade)
 	case *batch:
 		p.inbox = append(p.inbox, m)
 		p.goOn()

@@ -38,6 +38,16 @@ func (p *pending) reset() {
 	p.since, p.progress = time.Time{}, false
 }
 
+// pendingMark is a place in what is pending to go back to.
+type pendingMark struct{ records, headers, buf int }
+
+func (p *pending) mark() pendingMark { return pendingMark{len(p.records), len(p.headers), len(p.buf)} }
+
+// rewind drops what came after the mark.
+func (p *pending) rewind(m pendingMark) {
+	p.records, p.headers, p.buf = p.records[:m.records], p.headers[:m.headers], p.buf[:m.buf]
+}
+
 // bytes is about how large the commit has grown.
 func (p *pending) bytes() int { return len(p.buf) + 64*len(p.records) }
 

@@ -41,7 +41,9 @@ func (p *partition) publish() {
 			continue // gone, or so far only with fixes in the reorder window
 		}
 		view := &track.View{}
-		e.track.View(view)
+		if !p.look(opView, e.vehicle, func() { e.track.View(view) }) {
+			continue // the view before it stays
+		}
 		view.Partition = p.id
 		changes = append(changes, live.Change{Vehicle: e.vehicle, View: view})
 	}

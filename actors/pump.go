@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/trackmesh/trackmesh/broker"
 )
@@ -103,24 +105,33 @@ func (p *pump) call(ctx context.Context, fn func()) error {
 
 func (p *pump) run(ctx context.Context) {
 	defer close(p.done)
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
 		poll, cancel := context.WithCancel(ctx)
 		p.between(cancel)
 		fetches, err := p.reader.Poll(poll)
+		for i := range fetches {
+			p.deliver(&fetches[i])
+		}
+		if errors.Is(err, broker.ErrClosed) {
+			cancel()
+			return
+		}
+		if err == nil || poll.Err() != nil {
+			wait.Reset()
+		} else {
+			pause := wait.NextBackOff()
+			p.log.Warn("reading input failed; trying again", "err", err, "pause", pause)
+			select {
+			case <-poll.Done(): // a feed comes or goes
+			case <-time.After(pause):
+			}
+		}
 		p.mu.Lock()
 		p.interrupt = nil
 		p.mu.Unlock()
 		cancel()
-		for i := range fetches {
-			p.deliver(&fetches[i])
-		}
-		switch {
-		case err == nil, errors.Is(err, context.Canceled):
-		case errors.Is(err, broker.ErrClosed):
-			return
-		default:
-			p.log.Warn("reading input failed; trying again", "err", err)
-		}
 	}
 }
 

@@ -2,12 +2,16 @@ package actors
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/trackmesh/trackmesh/track"
 )
 
 // errMoved: the partition stopped running here before it could answer; ask again.
-var errMoved = errors.New("the partition stopped running on this node; try again")
+var errMoved = fmt.Errorf("%w any more: try again", ErrNotHere)
+
+// errPath: the track panicked over its own path, which was logged and counted.
+var errPath = errors.New("the track failed on this question: please report it with the node's log")
 
 // pathQuery asks for a track's fixes in memory.
 type pathQuery struct {
@@ -21,14 +25,22 @@ type pathAnswer struct {
 	points []track.PathPoint
 	since  int64 // the path is whole from here on, UTC ms
 	known  bool
+	err    error
 }
 
 func (p *partition) path(q *pathQuery) pathAnswer {
+	if p.phase == failed {
+		return pathAnswer{err: errMoved}
+	}
 	e := p.table.byVehicle[q.vehicle]
 	if e == nil {
 		return pathAnswer{}
 	}
-	return pathAnswer{points: e.track.Path(q.from, q.to, q.limit), since: e.track.PathStart(), known: true}
+	a := pathAnswer{known: true}
+	if !p.look(opPath, e.vehicle, func() { a.points, a.since = e.track.Path(q.from, q.to, q.limit), e.track.PathStart() }) {
+		return pathAnswer{err: errPath}
+	}
+	return a
 }
 
 // applyWaiter waits until the command at an offset is committed.

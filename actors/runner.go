@@ -34,7 +34,7 @@ type runner struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	hard    atomic.Bool               // end without a last commit
-	pid     atomic.Pointer[actor.PID] // while running
+	address atomic.Pointer[address]   // while running
 	current atomic.Pointer[partition] // while running
 	phase   atomic.Pointer[PartitionStatus]
 }
@@ -63,6 +63,12 @@ func (r *runner) status() PartitionStatus {
 		}
 	}
 	return *r.phase.Load()
+}
+
+// address is where a life's actor takes questions.
+type address struct {
+	pid  *actor.PID
+	gone chan struct{} // closed when the actor takes no more
 }
 
 // stop ends the runner: with a last commit while ctx lasts.
@@ -130,8 +136,13 @@ func causeOf(err error) string {
 	return "log"
 }
 
-// live is one life: claim, recover, run until told to stop (nil) or something fails.
-func (r *runner) live() error {
+// live is one life: claim, recover, run until told to stop (nil) or something fails. A panic on the way is such a failure.
+func (r *runner) live() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: stack()}
+		}
+	}()
 	r.say("claiming", nil)
 	claim, err := r.host.opts.Log.Claim(r.ctx, r.id, r.host.opts.Node)
 	if err != nil {
@@ -143,10 +154,10 @@ func (r *runner) live() error {
 	if err != nil {
 		return err
 	}
-	if err := r.settleStart(claim, state); err != nil {
+	if err = r.settleStart(claim, state); err != nil {
 		return err
 	}
-	if err := r.host.opts.Fences.Await(r.ctx, state.checkpoint.GetFenceVersion()); err != nil {
+	if state.remade, err = r.awaitFences(state.checkpoint); err != nil {
 		return err
 	}
 	return r.runPartition(claim, state)
@@ -172,7 +183,7 @@ func (r *runner) settleStart(claim broker.Claim, state *restored) error {
 		return err
 	}
 	if cp == nil {
-		cp = &trackmeshv1.Checkpoint{FenceVersion: -1, CommandOffset: command}
+		cp = &trackmeshv1.Checkpoint{FenceVersion: -1, FencesTopicId: r.host.layout.FencesID, CommandOffset: command}
 	}
 	cp.Version, cp.Term, cp.InputTopicId, cp.InputOffset = stateVersion, claim.Term(), id, input
 	value, err := cp.MarshalVT()
@@ -185,6 +196,41 @@ func (r *runner) settleStart(claim broker.Claim, state *restored) error {
 	}
 	state.checkpoint = cp
 	return nil
+}
+
+// fencesPatience is how long a partition waits for the board before it says so.
+const fencesPatience = 2 * time.Second
+
+// awaitFences waits until the board has read the fences that the checkpoint was judged by. remade is that it never will, for their
+// topic was made anew: then what there is now is judged against every track, as one edit.
+func (r *runner) awaitFences(cp *trackmeshv1.Checkpoint) (remade bool, err error) {
+	for {
+		if remade, err = r.fencesRemade(cp); err != nil || remade {
+			return remade, err
+		}
+		bounded, cancel := context.WithTimeout(r.ctx, fencesPatience)
+		err = r.host.opts.Fences.Await(bounded, cp.GetFenceVersion())
+		cancel()
+		if err == nil || r.ctx.Err() != nil {
+			return false, err
+		}
+		r.say("recovering", fmt.Errorf("it waits for the fences to be read up to version %d, which its last commit was judged by", cp.GetFenceVersion()))
+	}
+}
+
+func (r *runner) fencesRemade(cp *trackmeshv1.Checkpoint) (bool, error) {
+	_, end, err := r.host.opts.Log.Bounds(r.ctx, broker.Fences, 0)
+	if err != nil {
+		return false, fmt.Errorf("asking for the bounds of the fences: %w", err)
+	}
+	id := cp.GetFencesTopicId()
+	if end > cp.GetFenceVersion() && (id == "" || id == r.host.layout.FencesID) {
+		return false, nil
+	}
+	r.log.Error("the fences' topic was made anew since the last commit; the tracks are judged by the fences that it holds now: import the lost ones again",
+		"topic", r.host.layout.Topic(broker.Fences), "checkpoint_version", cp.GetFenceVersion(), "end", end)
+	r.host.metrics.fencesRemade.Inc()
+	return true, nil
 }
 
 func (r *runner) firstOffset(s broker.Stream, latest bool) (int64, error) {
@@ -226,11 +272,13 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 		return err
 	}
 	r.current.Store(p)
-	r.pid.Store(pid)
+	here := &address{pid: pid, gone: make(chan struct{})}
+	r.address.Store(here)
 	r.log.Info("partition runs", "term", claim.Term(), "tracks", tracks, "input_offset", input)
 	defer h.fencesMoved.announce() // nobody need wait for this partition's fences any more
 	defer r.current.Store(nil)
-	defer r.pid.Store(nil)
+	defer close(here.gone) // a question that the actor has not seen will not be answered
+	defer r.address.Store(nil)
 	select {
 	case err := <-failed:
 		return err
@@ -257,9 +305,9 @@ func (r *runner) newPartition(claim broker.Claim, state *restored, fail func(err
 	})
 	p.resumePosition(state)
 	p.env = track.Env{Settings: &h.opts.Settings, Fences: h.opts.Fences.Current(), EventClock: p.clock.event}
-	p.rejudge = state.checkpoint.GetFenceVersion()
+	p.rejudge, p.remade = state.checkpoint.GetFenceVersion(), state.remade
 	for _, e := range p.table.byVehicle {
-		p.table.reschedule(&p.env, e)
+		p.attempt(opTick, e, func() { p.table.reschedule(&p.env, e) })
 	}
 	return p
 }

@@ -68,7 +68,10 @@ func (b *bench) start() {
 	} else {
 		o.Log = log
 	}
-	o.System, o.Fences, o.Fleet, o.Registerer = b.system, b.board, b.fleet, prometheus.NewRegistry()
+	if o.Fences == nil {
+		o.Fences = b.board
+	}
+	o.System, o.Fleet, o.Registerer = b.system, b.fleet, prometheus.NewRegistry()
 	b.host, err = NewHost(o, broker.Murmur2)
 	require.NoError(b.t, err)
 	b.host.Start(0)

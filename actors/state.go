@@ -22,6 +22,7 @@ type restored struct {
 	checkpoint *trackmeshv1.Checkpoint // nil: there was none
 	table      *table
 	keys       map[string]int64 // idempotency keys applied → when, UTC ms
+	remade     bool             // the fences' topic was made anew since the checkpoint
 }
 
 // restore reads the partition's state through the claim. It runs off the lane.

@@ -63,6 +63,13 @@ func (t *table) reschedule(env *track.Env, e *entry) {
 	}
 }
 
+// silence takes the entry's timer away until something else touches it: one that panics would be due again for ever.
+func (t *table) silence(e *entry) {
+	if e.heapAt >= 0 {
+		heap.Remove(&t.timers, int(e.heapAt))
+	}
+}
+
 // nextDue returns an entry whose timer the event clock has reached, or nil.
 func (t *table) nextDue(eventClock int64) *entry {
 	if len(t.timers) == 0 || t.timers[0].due > eventClock {

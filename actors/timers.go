@@ -33,11 +33,16 @@ func (p *partition) fireTimers() {
 		if e == nil {
 			return
 		}
-		e.track.Tick(&p.env, &p.out)
-		due, wasDue := e.due, e.heapAt >= 0
-		p.table.touch(&p.env, e)
-		if wasDue && e.heapAt >= 0 && e.due <= due && e.due <= p.clock.event {
-			panic("track " + e.vehicle + " is due again at once: its timer did not fire")
+		due := e.due
+		fired := p.attempt(opTick, e, func() {
+			e.track.Tick(&p.env, &p.out)
+			p.table.touch(&p.env, e)
+			if e.heapAt >= 0 && e.due <= due {
+				panic("the track is due again at once: its timer did not fire")
+			}
+		})
+		if !fired {
+			p.table.silence(e)
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package actors
 
 import (
-	"fmt"
-	"runtime/debug"
-
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -58,7 +55,7 @@ var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive {
 func (p *partition) observe(e *entry, m *fixMessage) {
 	p.env.EventClock = m.clock
 	p.remember(e)
-	defer p.undo(e, m.record)
+	defer p.undo(opObserve, e, m.record)
 	if p.opts.BeforeObserve != nil {
 		p.opts.BeforeObserve(&m.fix)
 	}
@@ -70,38 +67,8 @@ func (p *partition) observe(e *entry, m *fixMessage) {
 func (p *partition) apply(e *entry, m *commandMessage) {
 	p.env.EventClock = p.clock.event
 	p.remember(e)
-	defer p.undo(e, m.record)
+	defer p.undo(opCommand, e, m.record)
 	e.track.Apply(&p.env, m.command, &p.out)
 	p.tally.outcomes["command"]++
 	p.table.touch(&p.env, e)
 }
-
-// remember keeps the track and the length of the output for undo.
-func (p *partition) remember(e *entry) {
-	e.track.CopyTo(&p.saved)
-	p.before = p.out.Mark()
-}
-
-// undo is deferred behind remember. After a panic the track and the output are as before, and the record is a dead letter: one
-// bad message costs no other vehicle anything.
-func (p *partition) undo(e *entry, rec *broker.Record) {
-	r := recover()
-	if r == nil {
-		return
-	}
-	p.saved.CopyTo(e.track)
-	p.out.Rewind(p.before)
-	p.host.metrics.panics.Inc()
-	p.log.Error("track panicked; its message became a dead letter", "vehicle", e.vehicle, "offset", rec.Offset, "err", fmt.Sprint(r), "stack", stack())
-	p.refuse(rec, "internal", fmt.Sprint(r))
-}
-
-// panicError is a panic that escaped from a partition's own code.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
-
-func stack() string { return string(debug.Stack()) }

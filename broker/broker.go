@@ -44,6 +44,7 @@ type Layout struct {
 	// InputID and StateID identify the incarnation of the topic (Kafka's topic id as 32 hex digits): a topic that is
 	// deleted and made again has another id. Document and event ids begin with their first 8 digits.
 	InputID, StateID string
+	FencesID         string // likewise; the embedded log makes all its topics at once, so it has the state's there
 	// MaxRecordBytes is the largest value plus key that one record may have.
 	MaxRecordBytes int
 }

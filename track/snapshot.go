@@ -298,9 +298,3 @@ func (s *restoring) finish() {
 	s.motion()
 	s.sortVisits()
 }
-
-// Snapshots encodes tracks.
-type Snapshots struct{}
-
-// Append appends the track's snapshot to dst.
-func (*Snapshots) Append(dst []byte, t *Track) []byte { return t.AppendSnapshot(dst) }

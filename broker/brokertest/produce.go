@@ -178,7 +178,7 @@ func layoutStays(e *env) {
 	require.EqualValues(e, partitions, was.Partitions)
 	require.NotEmpty(e, was.Input)
 	require.Equal(e, was.Input+".state", was.Topic(broker.State))
-	for _, id := range []string{was.InputID, was.StateID} {
+	for _, id := range []string{was.InputID, was.StateID, was.FencesID} {
 		require.Regexp(e, "^[0-9a-f]{32}$", id)
 	}
 	require.NotEqual(e, was.InputID, was.StateID)

@@ -142,6 +142,7 @@ func layoutOf(tx *bbolt.Tx, maxRecordBytes int) (broker.Layout, error) {
 		Input: string(b.Get(keyTopic)), MaxRecordBytes: maxRecordBytes,
 		InputID: hex.EncodeToString(b.Get(keyInputID)), StateID: hex.EncodeToString(b.Get(keyStateID)),
 	}
+	l.FencesID = l.StateID
 	if v := b.Get(keyPartitions); len(v) == 4 {
 		l.Partitions = int32(binary.BigEndian.Uint32(v))
 	}

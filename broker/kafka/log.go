@@ -106,7 +106,7 @@ func (l *Log) open(ctx context.Context) error {
 	input := l.topics[broker.Input]
 	l.layout = broker.Layout{
 		Input: l.opts.Topic, Partitions: input.partitions,
-		InputID: input.hexID(), StateID: l.topics[broker.State].hexID(),
+		InputID: input.hexID(), StateID: l.topics[broker.State].hexID(), FencesID: l.topics[broker.Fences].hexID(),
 		MaxRecordBytes: int(l.maxBatchBytes) - recordOverhead,
 	}
 	return nil

@@ -94,7 +94,8 @@ type Checkpoint struct {
 	WallClockMs   int64                  `protobuf:"varint,7,opt,name=wall_clock_ms,json=wallClockMs,proto3" json:"wall_clock_ms,omitempty"`     // the node's clock when event_clock_ms was taken
 	EventCounter  uint64                 `protobuf:"varint,8,opt,name=event_counter,json=eventCounter,proto3" json:"event_counter,omitempty"`    // events ever numbered in this partition
 	Producers     []*Producer            `protobuf:"bytes,9,rep,name=producers,proto3" json:"producers,omitempty"`
-	Version       uint32                 `protobuf:"varint,10,opt,name=version,proto3" json:"version,omitempty"` // of the state's format
+	Version       uint32                 `protobuf:"varint,10,opt,name=version,proto3" json:"version,omitempty"`                                   // of the state's format
+	FencesTopicId string                 `protobuf:"bytes,11,opt,name=fences_topic_id,json=fencesTopicId,proto3" json:"fences_topic_id,omitempty"` // whose fence_version it is; none: written before there was one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -197,6 +198,13 @@ func (x *Checkpoint) GetVersion() uint32 {
 		return x.Version
 	}
 	return 0
+}
+
+func (x *Checkpoint) GetFencesTopicId() string {
+	if x != nil {
+		return x.FencesTopicId
+	}
+	return ""
 }
 
 // Producer is the highest sequence seen of an ingest client.
@@ -603,7 +611,7 @@ const file_trackmesh_v1_log_proto_rawDesc = "" +
 	"\x05Claim\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05nonce\x18\x03 \x01(\fR\x05nonce\"\xf4\x02\n" +
+	"\x05nonce\x18\x03 \x01(\fR\x05nonce\"\x9c\x03\n" +
 	"\n" +
 	"Checkpoint\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12$\n" +
@@ -616,7 +624,8 @@ const file_trackmesh_v1_log_proto_rawDesc = "" +
 	"\revent_counter\x18\b \x01(\x04R\feventCounter\x124\n" +
 	"\tproducers\x18\t \x03(\v2\x16.trackmesh.v1.ProducerR\tproducers\x12\x18\n" +
 	"\aversion\x18\n" +
-	" \x01(\rR\aversion\"O\n" +
+	" \x01(\rR\aversion\x12&\n" +
+	"\x0ffences_topic_id\x18\v \x01(\tR\rfencesTopicId\"O\n" +
 	"\bProducer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x17\n" +
