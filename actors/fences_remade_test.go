@@ -52,7 +52,7 @@ func TestAFencesTopicThatWasMadeAnewIsAdoptedWhenThePartitionStarts(t *testing.T
 			require.Contains(t, events[1], `"yard"`)
 			require.Contains(t, events[2], `"type":"enter","cause":"fence_changed"`)
 			require.Contains(t, events[2], `"lot"`)
-			require.EqualValues(t, 1, counted(b.host.metrics.fencesRemade))
+			require.Equal(t, 1, counted(b.host.metrics.fencesRemade))
 			b.restart()
 			b.committed(1)
 			require.Len(t, b.values(broker.Events), 3, "once")

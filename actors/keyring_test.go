@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestKeysAreKnownUntilTheyAreOldOrTooMany(t *testing.T) {
 		now := int64(0)
 		for range rapid.IntRange(0, 200).Draw(t, "steps") {
 			now += rapid.Int64Range(0, 5).Draw(t, "elapsed")
-			key := fmt.Sprint(rapid.IntRange(0, 30).Draw(t, "key"))
+			key := strconv.Itoa(rapid.IntRange(0, 30).Draw(t, "key"))
 			fresh := true
 			for _, k := range model {
 				fresh = fresh && k.key != key
@@ -64,11 +65,11 @@ func BenchmarkKeyedCommand(b *testing.B) {
 		b.Run(fmt.Sprintf("remembered=%d", n), func(b *testing.B) {
 			ring, i := newKeyring(nil), 0
 			for ; i < n; i++ {
-				ring.add(fmt.Sprint(i), int64(i))
+				ring.add(strconv.Itoa(i), int64(i))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				ring.add(fmt.Sprint(i), int64(i))
+				ring.add(strconv.Itoa(i), int64(i))
 				ring.drop(0, n)
 				i++
 			}

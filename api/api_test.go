@@ -500,6 +500,11 @@ func TestHealthClusterAndMetrics(t *testing.T) {
 	b := start(t)
 	require.Equal(t, http.StatusOK, b.get("/healthz").StatusCode)
 	require.Equal(t, http.StatusOK, b.get("/readyz").StatusCode)
+	require.Equal(t, []any{}, b.get("/readyz").json(t)["warnings"])
+	b.ready.state = Readiness{Ready: true, Warnings: []string{"sink elasticsearch: away"}}
+	warned := b.get("/readyz")
+	require.Equal(t, http.StatusOK, warned.StatusCode)
+	require.Equal(t, []any{"sink elasticsearch: away"}, warned.json(t)["warnings"])
 	b.ready.state = Readiness{Reasons: []string{"partition 3 is recovering"}}
 	b.log.sick = broker.ErrFull
 	a := b.get("/readyz")

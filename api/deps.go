@@ -177,6 +177,8 @@ type ClusterFences struct {
 type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Reasons []string `json:"reasons"` // why not
+	// Warnings are what is wrong without making the node unready: a shared store that is down is down for every node.
+	Warnings []string `json:"warnings"`
 }
 
 // Ready tells whether this node has recovered its share and can reach the log.

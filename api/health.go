@@ -21,6 +21,9 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request) error {
 	if state.Reasons == nil {
 		state.Reasons = []string{}
 	}
+	if state.Warnings == nil {
+		state.Warnings = []string{}
+	}
 	code := http.StatusOK
 	if !state.Ready {
 		code = http.StatusServiceUnavailable

@@ -203,6 +203,26 @@ func TestAHistoryThatWasStoredIsThereAfterARestart(t *testing.T) {
 	}, 20*time.Second, 20*time.Millisecond)
 }
 
+func TestANodeWhoseElasticsearchIsDownIsReadyAndWarns(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t)
+	o.ElasticsearchURLs = []string{"http://127.0.0.1:1"}
+	n := startNode(t, o)
+	code, answer := n.request(t, http.MethodPost, "/api/v1/positions", "application/json", fmt.Sprintf(`{"vehicle":"v1","time":%d,"longitude":-73.98,"latitude":40.75}`, time.Now().UnixMilli()))
+	require.Equal(t, http.StatusOK, code, answer)
+	require.Eventually(t, func() bool {
+		_, answer = n.request(t, http.MethodGet, "/readyz", "", "")
+		return strings.Contains(answer, `"warnings":["sink elasticsearch: the store takes nothing`)
+	}, 20*time.Second, 20*time.Millisecond, "%s", answer)
+	code, answer = n.request(t, http.MethodGet, "/readyz", "", "")
+	require.Equal(t, http.StatusOK, code, answer)
+	require.Contains(t, answer, `"ready":true`)
+	require.Eventually(t, func() bool {
+		code, _ := n.request(t, http.MethodGet, "/api/v1/tracks/v1", "", "")
+		return code == http.StatusOK
+	}, 20*time.Second, 20*time.Millisecond, "the map goes on")
+}
+
 func TestWhatCannotStartSaysWhatToDoInOneLine(t *testing.T) {
 	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")

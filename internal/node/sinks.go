@@ -27,6 +27,7 @@ const (
 // namedSink is a running sink: the actors that pump one store.
 type namedSink struct {
 	name   string
+	own    bool // its store is this node's, as its disk is
 	actor  *actors.Sink
 	health func() error
 }
@@ -82,7 +83,7 @@ func (n *Node) startSinks(ctx context.Context) error {
 		return err
 	}
 	n.onStop("sink "+options.Name, sink.Stop)
-	n.sinks = append(n.sinks, namedSink{name: options.Name, actor: sink, health: func() error { return errors.Join(pump.Health(), health()) }})
+	n.sinks = append(n.sinks, namedSink{name: options.Name, own: options.Name == sqlite.Name, actor: sink, health: func() error { return errors.Join(pump.Health(), health()) }})
 	return nil
 }
 

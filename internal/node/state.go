@@ -62,12 +62,13 @@ func (c clusterState) State(context.Context) (api.ClusterState, error) {
 	return s, nil
 }
 
-// readiness answers GET /readyz: ready means that every partition of this node runs, the log takes writes, and no sink
-// has missed anything.
+// readiness answers GET /readyz: ready means that every partition of this node runs, the log takes writes, and so does the store
+// that is this node's own. What is outside and shared (Elasticsearch, webhooks' receivers) only warns: it is away for every node
+// at once, and a load balancer that took them all out for it would take the map and the events with them.
 type readiness struct{ *Node }
 
 func (r readiness) Ready(context.Context) api.Readiness {
-	answer := api.Readiness{Reasons: []string{}}
+	answer := api.Readiness{Reasons: []string{}, Warnings: []string{}}
 	because := func(format string, args ...any) {
 		answer.Reasons = append(answer.Reasons, fmt.Sprintf(format, args...))
 	}
@@ -83,9 +84,17 @@ func (r readiness) Ready(context.Context) api.Readiness {
 		}
 	}
 	for _, sink := range r.sinks {
-		if err := sink.health(); err != nil {
+		err := sink.health()
+		switch {
+		case err == nil:
+		case sink.own:
 			because("sink %s: %v", sink.name, err)
+		default:
+			answer.Warnings = append(answer.Warnings, fmt.Sprintf("sink %s: %v", sink.name, err))
 		}
+	}
+	if err := r.board.Health(); err != nil {
+		answer.Warnings = append(answer.Warnings, err.Error())
 	}
 	answer.Ready = len(answer.Reasons) == 0
 	return answer
