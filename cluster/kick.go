@@ -16,8 +16,8 @@ const (
 // ClientID is the name of a node's process in the log's group.
 func ClientID(node, boot string) string { return "tm/" + node + "/" + boot }
 
-// parseClientID is its reverse; ok is false for clients that are not ours. Node names may hold slashes.
-func parseClientID(id string) (node, boot string, ok bool) {
+// ParseClientID is its reverse; ok is false for clients that are not ours. Node names may hold slashes.
+func ParseClientID(id string) (node, boot string, ok bool) {
 	rest, ok := strings.CutPrefix(id, "tm/")
 	cut := strings.LastIndexByte(rest, '/')
 	if !ok || cut <= 0 {
@@ -97,7 +97,7 @@ func (k *Kick) Suspects(v View) []string {
 	alive := byName(v.Members)
 	var names []string
 	for _, g := range v.Group {
-		node, _, ok := parseClientID(g.ClientID)
+		node, _, ok := ParseClientID(g.ClientID)
 		if _, known := alive[node]; ok && !known && node != k.node {
 			names = append(names, node)
 		}
@@ -128,7 +128,7 @@ func (k *Kick) Decide(v View, wasSick bool) []Removal {
 
 // judge is the reason to remove the member, or "".
 func (k *Kick) judge(g GroupMember, v View, stuck, wasSick bool, alive map[string]Member) string {
-	node, boot, ours := parseClientID(g.ClientID)
+	node, boot, ours := ParseClientID(g.ClientID)
 	switch m, known := alive[node]; {
 	case !ours || g.MemberID == v.OwnID:
 		return ""

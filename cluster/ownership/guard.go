@@ -2,7 +2,6 @@ package ownership
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/trackmesh/trackmesh/cluster"
@@ -64,35 +63,12 @@ func (k *Keeper) judge(ctx context.Context, rule *cluster.Kick) {
 	}
 	view := k.view()
 	view.Group = members
-	missed := k.ping(asking, rule.Suspects(view))
+	missed := k.opts.Pinger.Missed(asking, rule.Suspects(view))
 	view = k.view() // the join may have ended meanwhile
 	view.Group, view.Missed = members, missed
 	for _, r := range rule.Decide(view, k.wasSick.Load()) {
 		k.remove(ctx, r)
 	}
-}
-
-// ping asks each node directly, up to cluster.MissedPings times, and counts what was missed.
-func (k *Keeper) ping(ctx context.Context, nodes []string) map[string]int {
-	var (
-		mu     sync.Mutex
-		missed = map[string]int{}
-		asked  sync.WaitGroup
-	)
-	for _, node := range nodes {
-		asked.Go(func() {
-			for n := range cluster.MissedPings {
-				if k.opts.Pinger.Ping(ctx, node) == nil || ctx.Err() != nil { // out of time is no answer of theirs
-					return
-				}
-				mu.Lock()
-				missed[node] = n + 1
-				mu.Unlock()
-			}
-		})
-	}
-	asked.Wait()
-	return missed
 }
 
 func (k *Keeper) remove(ctx context.Context, r cluster.Removal) {

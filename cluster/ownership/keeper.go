@@ -63,9 +63,9 @@ type Host interface {
 	Running() []cluster.Running
 }
 
-// Pinger asks a member directly whether it lives.
+// Pinger asks nodes directly whether they live, each up to cluster.MissedPings times, and says how many it missed.
 type Pinger interface {
-	Ping(ctx context.Context, node string) error
+	Missed(ctx context.Context, nodes []string) map[string]int
 }
 
 // Options of a Keeper. All are needed.
@@ -164,14 +164,6 @@ func (k *Keeper) Assigned() (partitions []int32, ok bool) {
 	}
 	slices.Sort(partitions)
 	return partitions, k.joined
-}
-
-// Describe are the group's members with their partitions, as its coordinator knows them.
-func (k *Keeper) Describe(ctx context.Context) ([]cluster.GroupMember, error) {
-	if k.group == nil {
-		return nil, errors.New("the group is not joined yet")
-	}
-	return k.group.Describe(ctx)
 }
 
 // await returns when cond holds. cond is called under the lock.
