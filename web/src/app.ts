@@ -1,17 +1,20 @@
-import {formatHash, parseHash} from './hash.ts';
+import {Fleet} from './fleet.ts';
+import {formatHash, parseHash, type Link} from './hash.ts';
 import {latitude, longitude, mercatorX, mercatorY} from './mercator.ts';
 import {loadBasemap} from './map/basemap.ts';
 import {drawnGeometry} from './map/fences.ts';
 import {LIGHT, DARK} from './map/palette.ts';
 import {Stage} from './map/stage.ts';
 import {ownStyle} from './map/style.ts';
-import {store, type FleetEvent, type Look} from './state.ts';
+import {intervalOf, stepOf} from './replay/plan.ts';
+import type {Session} from './replay/session.ts';
+import {store, type FleetEvent, type Look, type TrackState} from './state.ts';
 import type {Actions} from './ui/actions.ts';
 import {visibleEvents} from './ui/feed.ts';
 import {tooltip} from './ui/tooltip.ts';
-import {ApiError, at, getConfig, getEvents, getExtent, getFences, getTrack, getTrail} from './wire/api.ts';
+import {ApiError, at, getConfig, getEvents, getExtent, getFences, getTimeline, getTrack, getTrail} from './wire/api.ts';
 import {EventStream, mergeEvents} from './wire/events.ts';
-import type {Frame} from './wire/frame.ts';
+import {NO_SPEED, type Frame} from './wire/frame.ts';
 import {LiveConnection} from './wire/live.ts';
 
 const MOST_EVENTS = 500;
@@ -40,13 +43,27 @@ export class App {
     showFleet: () => void this.showFleet(),
     reconnect: () => this.live?.connect(),
     search: text => this.stage?.fleet.search(text, 8) ?? [],
+    replay: (span, at) => void this.openReplay({...span, at: at ?? span.from, speed: store.get().replay?.speed ?? 10}, true),
+    seek: at => this.seek(at),
+    play: () => this.play(),
+    stepReplay: by => this.session?.player.step(by * stepOf(store.get().replay!.speed)),
+    speed: speed => this.session?.player.speed(speed),
+    live: () => this.backToLive(),
+    range: ms => {
+      store.set({range: ms, timeline: null});
+      void this.loadTimeline();
+    },
   };
 
   stage: Stage | undefined;
+  /** The fleet that the node sends, also while another one is drawn. */
+  private fleet = new Fleet();
+  private session: Session | undefined;
   private live: LiveConnection | undefined;
   private stream: EventStream | undefined;
   private asking: AbortController | undefined;
   private lookTimer = 0;
+  private hashTimer = 0;
   private flight: string | null = null;
 
   /** Chooses the theme before anything is drawn. */
@@ -68,18 +85,23 @@ export class App {
       container, style, own: foreign === undefined, dark, still: reduced.matches,
       ...(link.lon === undefined ? firstView(container) : {centre: [link.lon, link.lat!], zoom: link.zoom!}),
     });
+    this.fleet = this.stage.fleet;
     reduced.addEventListener('change', () => this.stage?.setStill(reduced.matches));
     this.bind(container, this.stage);
     this.connect(this.stage);
     setInterval(() => void this.refreshTrack(), 2000);
     setInterval(() => store.get().phase === 'live' && void this.loadFences(), 30_000);
     if (link.vehicle) this.select(link.vehicle, link.lon === undefined);
+    if (link.replay) void this.openReplay(link.replay, false);
+    setInterval(() => void this.loadTimeline(), 15_000);
+    store.watch(s => Math.floor((s.replay?.at ?? 0) / 1000), () => this.writeHashSoon());
   }
 
   private bind(container: HTMLElement, stage: Stage): void {
     stage.map.on('moveend', () => {
       this.writeHash();
       this.tellView();
+      this.session?.redraw();
     });
     stage.map.on('move', () => this.tellViewSoon());
     stage.map.on('dragstart', () => store.set({following: false}));
@@ -109,12 +131,13 @@ export class App {
     this.live = new LiveConnection(url.href, {
       connecting: () => store.set({phase: 'connecting'}),
       opened: () => {
-        stage.fleet.restart();
+        this.fleet.restart();
         store.set({phase: 'live', lostAt: 0});
         this.tellView();
         this.stream!.resume();
         void this.loadFences();
         void this.loadEvents();
+        void this.loadTimeline();
       },
       lost: retryAt => {
         this.stream!.stop();
@@ -131,7 +154,8 @@ export class App {
   }
 
   private show(stage: Stage, frame: Frame): void {
-    if (frame.kind === 'dictionary') stage.fleet.learn(frame);
+    if (frame.kind === 'dictionary') this.fleet.learn(frame);
+    else if (this.session) return; // the past is drawn
     else if (frame.kind === 'cells') stage.showCells(frame);
     else {
       stage.fleet.apply(frame, performance.now());
@@ -146,7 +170,8 @@ export class App {
     const bounds = this.stage?.map.getBounds();
     if (!bounds) return;
     const lon = (v: number) => Math.max(-180, Math.min(180, v)), lat = (v: number) => Math.max(-90, Math.min(90, v));
-    this.live?.look({bbox: [lon(bounds.getWest()), lat(bounds.getSouth()), lon(bounds.getEast()), lat(bounds.getNorth())], look: store.get().look});
+    const bbox: [number, number, number, number] = [lon(bounds.getWest()), lat(bounds.getSouth()), lon(bounds.getEast()), lat(bounds.getNorth())];
+    this.live?.look(this.session ? {bbox, look: 'points', limit: 1} : {bbox, look: store.get().look}); // a replay needs the counts only
   }
 
   private tellViewSoon(): void {
@@ -157,7 +182,8 @@ export class App {
     store.set({look});
     this.writeHash();
     this.tellView();
-    if (look === 'heat' || look === 'points') this.stage?.redrawPoints(look === 'heat');
+    if (this.session) this.session.redraw();
+    else if (look === 'heat' || look === 'points') this.stage?.redrawPoints(look === 'heat');
   }
 
   private setDark(dark: boolean, keep: boolean): void {
@@ -182,6 +208,7 @@ export class App {
     if (vehicle === null || document.visibilityState === 'hidden' || store.get().phase === 'lost') return;
     this.asking?.abort();
     const asking = (this.asking = new AbortController());
+    if (this.session) return this.refreshPast(vehicle, asking.signal);
     try {
       const [track, trail, trackEvents] = await Promise.all([
         getTrack(vehicle, asking.signal), getTrail(vehicle, asking.signal).catch(() => null), getEvents(vehicle, asking.signal).catch(() => []),
@@ -195,6 +222,25 @@ export class App {
       const unknown = problem instanceof ApiError && problem.status === 404;
       store.set({trackProblem: unknown ? `There is no vehicle ${vehicle}.` : 'This vehicle cannot be asked for now.', ...(unknown ? {track: null} : {})});
     }
+  }
+
+  /** What is known of the chosen vehicle at the replay's time: its way so far, and what the player shows of it. */
+  private async refreshPast(vehicle: string, signal: AbortSignal): Promise<void> {
+    const at = store.get().replay!.at;
+    const trail = await getTrail(vehicle, signal, at).catch(() => null);
+    if (signal.aborted || !this.session || !this.stage) return;
+    const {fleet} = this.stage, row = fleet.rowOf(vehicle);
+    const trackEvents = store.get().pastEvents.filter(e => e.vehicle === vehicle && Date.parse(e['@timestamp']) <= at);
+    if (row === undefined) return store.set({trail, trackEvents, track: null, trackProblem: 'This vehicle was not heard at this time.'});
+    const speed = fleet.speedDms[row]!, x = fleet.fromX[row]!, y = fleet.fromY[row]!, before = store.get().track;
+    const track: TrackState = {
+      vehicle, time: new Date(at).toISOString(), position: [longitude(x), latitude(y)], speed_mps: speed === NO_SPEED ? null : speed / 10,
+      heading_degrees: fleet.headingDegrees(row), status: fleet.stateOf(row), odometer_metres: null, fences: [], attributes: {},
+      last_offset: before?.last_offset ?? {topic: '', partition: 0, offset: 0}, node: before?.node ?? '',
+    };
+    store.set({track, trail, trackEvents, trackProblem: null});
+    if (this.flight === vehicle) this.fly(track.position, 13.5);
+    this.flight = null;
   }
 
   private async loadFences(): Promise<void> {
@@ -261,7 +307,8 @@ export class App {
     const {look, selected} = store.get(), map = this.stage?.map;
     if (!map) return;
     const {lng, lat} = map.getCenter();
-    const hash = formatHash({zoom: map.getZoom(), lat, lon: lng, look, ...(selected === null ? {} : {vehicle: selected})});
+    const {replay} = store.get();
+    const hash = formatHash({zoom: map.getZoom(), lat, lon: lng, look, ...(selected === null ? {} : {vehicle: selected}), ...(replay ? {replay} : {})});
     if (hash !== location.hash) history.replaceState(null, '', hash || location.pathname);
   }
 
@@ -270,6 +317,72 @@ export class App {
     if (link.look && link.look !== store.get().look) this.setLook(link.look);
     if (link.lon !== undefined) this.stage?.map.jumpTo({center: [link.lon, link.lat!], zoom: link.zoom!});
     if ((link.vehicle ?? null) !== store.get().selected) this.select(link.vehicle ?? null, link.lon === undefined);
+    if (link.replay) void this.openReplay(link.replay, false);
+    else this.backToLive();
+  }
+
+  private writeHashSoon(): void {
+    this.hashTimer ||= window.setTimeout(() => {
+      this.hashTimer = 0;
+      this.writeHash();
+    }, 1000);
+  }
+
+  private async openReplay(window: NonNullable<Link['replay']>, play: boolean): Promise<void> {
+    if (this.session) {
+      this.session.window(window, window.at);
+      if (window.speed !== store.get().replay?.speed) this.session.player.speed(window.speed);
+    } else {
+      const {Session} = await import('./replay/session.ts'), {stage} = this;
+      if (!stage || this.session) return;
+      this.session = new Session(stage, window, reduced.matches, event => this.light(event));
+      this.tellView();
+    }
+    if (play) this.session.player.play(true);
+    this.writeHash();
+    void this.loadTimeline();
+    void this.refreshTrack();
+  }
+
+  private seek(at: number): void {
+    const {timeline, replay} = store.get(), to = timeline?.to ?? Date.now();
+    if (this.session && replay && at >= replay.from && at <= replay.to) this.session.player.seek(at);
+    else void this.openReplay({from: timeline ? Math.max(timeline.from, Math.min(at, to - 60_000)) : at, to, at, speed: replay?.speed ?? 10}, replay?.playing ?? true);
+    void this.refreshTrack();
+  }
+
+  private play(): void {
+    if (this.session) this.session.player.play(!store.get().replay!.playing);
+    else {
+      const to = Date.now(), {range} = store.get();
+      void this.openReplay({from: to - range / 4, to, at: to - range / 4, speed: 10}, true);
+    }
+  }
+
+  private backToLive(): void {
+    if (!this.session) return;
+    this.session.close();
+    this.session = undefined;
+    this.stage?.showPoints(store.get().look === 'heat');
+    this.tellView();
+    this.writeHash();
+    void this.loadTimeline();
+    void this.refreshTrack();
+  }
+
+  /** What the timeline shows: up to now; in a replay all of its window. */
+  private async loadTimeline(): Promise<void> {
+    const {replay, range, timeline, phase} = store.get(), now = Date.now();
+    if (document.visibilityState === 'hidden' || phase === 'lost') return;
+    if (replay && timeline && timeline.from <= replay.from && timeline.to >= replay.to) return;
+    const to = replay ? Math.max(replay.to, Math.min(now, replay.from + range)) : now;
+    const from = Math.min(to - range, replay?.from ?? to);
+    try {
+      const answer = await getTimeline(from, to, intervalOf(to - from, 180));
+      if (store.get().range === range && (store.get().replay === null) === (replay === null)) store.set({timeline: answer, timelineProblem: null});
+    } catch (problem) {
+      if (problem instanceof ApiError) store.set({timelineProblem: problem.message});
+    }
   }
 
   /** Goes to the next or the previous event of the feed. */

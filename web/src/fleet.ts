@@ -1,4 +1,5 @@
 import {NO_HEADING, SATURATED_AGE, type DictionaryFrame, type PointsFrame} from './wire/frame.ts';
+import type {Scene} from './replay/tape.ts';
 import {mercatorX, mercatorY} from './mercator.ts';
 
 /** Vehicles go on beyond their newest fix for this part of the time between fixes, no further. */
@@ -97,6 +98,23 @@ export class Fleet {
     }
     Object.assign(this, {count: n, slots: frame.slots, fromX, fromY, toX, toY, startMs, durationMs, fixMs});
     Object.assign(this, {speedDms: frame.speedDms, heading: frame.heading, status: frame.status, rows});
+  }
+
+  /** Shows a moment of a replay, that goes on for so many ms. */
+  play(scene: Scene, names: readonly string[], nowMs: number, movingMs: number): void {
+    for (let slot = this.names.size; slot < names.length; slot++) {
+      this.names.set(slot, names[slot]!);
+      this.slotsByName.set(names[slot]!, slot);
+    }
+    this.rows.clear();
+    for (let row = 0; row < scene.count; row++) this.rows.set(scene.slots[row]!, row);
+    const n = scene.count, rest = movingMs <= 0;
+    Object.assign(this, scene);
+    if (rest || this.still) this.toX = this.fromX;
+    if (rest || this.still) this.toY = this.fromY;
+    this.startMs = new Float64Array(n).fill(nowMs);
+    this.durationMs = new Float64Array(n).fill(Math.max(1, movingMs));
+    this.fixMs = new Float64Array(n).fill(NaN);
   }
 
   /** Nothing is in view as points. Names stay. */

@@ -7,6 +7,14 @@ describe('the address', () => {
     expect(parseHash(formatHash(link))).toEqual(link);
   });
 
+  it('holds a window of the past, to the second', () => {
+    const replay = {from: 1_700_000_000_000, to: 1_700_000_600_000, at: 1_700_000_060_000, speed: 30};
+    expect(parseHash(formatHash({replay}))).toEqual({replay});
+    expect(parseHash('#from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z&at=2027-01-01T00:00:00Z&speed=1e9').replay).toEqual(
+      {from: Date.UTC(2026, 0), to: Date.UTC(2026, 0, 1, 1), at: Date.UTC(2026, 0), speed: 1});
+    expect(parseHash('#from=2026-01-01T01:00:00Z&to=2026-01-01T00:00:00Z').replay).toBeUndefined();
+  });
+
   it('leaves out what is as usual', () => {
     expect(formatHash({look: 'auto'})).toBe('');
   });

@@ -7,6 +7,8 @@ export interface Link {
   lon?: number;
   look?: Look;
   vehicle?: string;
+  /** A window of the past, where in it, and how fast; UTC ms. */
+  replay?: {from: number; to: number; at: number; speed: number};
 }
 
 export function parseHash(hash: string): Link {
@@ -21,6 +23,9 @@ export function parseHash(hash: string): Link {
   if (look !== null && LOOKS.includes(look)) link.look = look;
   const vehicle = parts.get('vehicle');
   if (vehicle) link.vehicle = vehicle;
+  const [from, to, at] = ['from', 'to', 'at'].map(key => Date.parse(parts.get(key) ?? '')) as [number, number, number];
+  const speed = Number(parts.get('speed') ?? 1);
+  if (to > from) link.replay = {from, to, at: at >= from && at <= to ? at : from, speed: speed >= 1 && speed <= 300 ? speed : 1};
   return link;
 }
 
@@ -31,5 +36,9 @@ export function formatHash(link: Link): string {
   }
   if (link.look && link.look !== 'auto') parts.push(`look=${link.look}`);
   if (link.vehicle) parts.push(`vehicle=${encodeURIComponent(link.vehicle)}`);
+  if (link.replay) {
+    const moment = (ms: number) => new Date(Math.round(ms / 1000) * 1000).toISOString().replace('.000', '');
+    parts.push(`from=${moment(link.replay.from)}`, `to=${moment(link.replay.to)}`, `at=${moment(link.replay.at)}`, `speed=${link.replay.speed}`);
+  }
   return parts.length > 0 ? '#' + parts.join('&') : '';
 }

@@ -7,6 +7,7 @@ import {card} from './ui/card.ts';
 import {lookSwitch, mapButtons} from './ui/controls.ts';
 import {h, icon} from './ui/dom.ts';
 import {feed} from './ui/feed.ts';
+import {timeline} from './ui/timeline.ts';
 import {notices} from './ui/notices.ts';
 import {topbar} from './ui/topbar.ts';
 
@@ -22,7 +23,7 @@ const sheet = h('button', {type: 'button', class: 'sheet-handle', 'aria-expanded
 }}, icon('up'));
 const panel = h('aside', {class: 'panel', 'aria-label': 'Details'}, sheet, card(app.actions), feed(app.actions));
 const main = h('main', {class: 'stage'}, container, notices(app.actions), h('div', {class: 'below'}, lookSwitch(app.actions)), mapButtons(app.actions),
-  h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './licences.txt'}, 'Licences'), ' ', h('a', {href: './docs'}, 'API')));
+  h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './licences.txt'}, 'Licences'), ' ', h('a', {href: './docs'}, 'API')), timeline(app.actions));
 document.getElementById('app')!.replaceChildren(topbar(app.actions), main, panel);
 store.watch(s => s.selected, selected => document.body.classList.toggle('has-card', selected !== null));
 
@@ -34,6 +35,16 @@ addEventListener('keydown', event => {
     case 'Escape': app.actions.select(null); break;
     case 'j': app.step(1); break;
     case 'k': app.step(-1); break;
+    case 'l': app.actions.live(); break;
+    case ' ':
+      if (target.matches('button, a, summary, [role=button]')) return;
+      app.actions.play();
+      break;
+    case 'ArrowLeft':
+    case 'ArrowRight':
+      if (!store.get().replay || target.matches('.maplibregl-canvas')) return; // there they move the map
+      app.actions.stepReplay(event.key === 'ArrowLeft' ? -1 : 1);
+      break;
     default: return;
   }
   event.preventDefault();

@@ -62,6 +62,20 @@ export interface Trail {
 export interface FenceProperties {name?: string; radius_metres?: number; width_metres?: number; follows?: string; [key: string]: unknown}
 export type Fence = Feature<Geometry, FenceProperties | null> & {id: string; version?: number};
 
+/** What of the past is played; times in UTC ms. */
+export interface ReplayState {
+  from: number;
+  to: number;
+  at: number;
+  speed: number;
+  playing: boolean;
+  loading: boolean;
+  problem: string | null;
+}
+
+/** How many fixes history has over the time that the timeline shows. */
+export interface Timeline {from: number; to: number; intervalMs: number; times: number[]; counts: number[]}
+
 export type Phase = 'connecting' | 'live' | 'lost';
 
 export interface State {
@@ -85,10 +99,20 @@ export interface State {
   eventsProblem: string | null;
   groups: ReadonlySet<string>;
   current: string | null;
+  /** Null: the present. */
+  replay: ReplayState | null;
+  /** Events of the replay's window, newest first. */
+  pastEvents: FleetEvent[];
+  timeline: Timeline | null;
+  /** Why there is no timeline. */
+  timelineProblem: string | null;
+  /** How much time the timeline shows, ms. */
+  range: number;
 }
 
 export const store = createStore<State>({
   phase: 'connecting', lostAt: 0, retryAt: 0, status: null, cut: false, look: 'auto', dark: false,
   selected: null, following: false, track: null, trackProblem: null, trail: null, trackEvents: [],
   fences: [], events: [], eventsProblem: null, groups: new Set(), current: null,
+  replay: null, pastEvents: [], timeline: null, timelineProblem: null, range: 3_600_000,
 });

@@ -14,7 +14,7 @@ function hook(app: App) {
   return {
     state() {
       const {phase, look, selected, dark, status, events} = store.get();
-      return {phase, look, drawn: stage()?.drawn, selected, dark, status, events: events.length, lit: stage()?.litFences() ?? []};
+      return {phase, look, drawn: stage()?.drawn, selected, dark, status, events: events.length, replay: store.get().replay, timeline: store.get().timeline, lit: stage()?.litFences() ?? []};
     },
     vehicles: () => stage()?.fleet.count ?? 0,
     vehicle(id: string) {

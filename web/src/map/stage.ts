@@ -34,7 +34,8 @@ export interface StageOptions {
  */
 export class Stage {
   readonly map: GLMap;
-  readonly fleet = new Fleet();
+  /** What is drawn: the fleet that the node sends, or that of a replay. */
+  fleet = new Fleet();
   cells: Cell[] = [];
   drawn: Drawn = 'points';
   private points: PointsLayer;
@@ -146,10 +147,13 @@ export class Stage {
   }
 
   showCells(frame: CellsFrame): void {
-    this.drawn = 'cells';
-    this.cells = cellsOf(frame);
     this.fleet.clear();
-    this.points.upload(this.fleet, this.view(), performance.now());
+    this.showCounts(cellsOf(frame));
+  }
+
+  showCounts(cells: Cell[]): void {
+    this.drawn = 'cells';
+    this.cells = cells;
     this.invalidate();
   }
 
@@ -192,6 +196,14 @@ export class Stage {
     if (this.map.getSource('fences')) recolour(this.map, this.palette);
     else this.map.once('load', () => recolour(this.map, this.palette));
     this.invalidate();
+  }
+
+  /** Draws another fleet from the next frame on; what is drawn stays until then. */
+  useFleet(fleet: Fleet): void {
+    fleet.still = this.fleet.still;
+    this.fleet = fleet;
+    this.cells = [];
+    this.gridAt = -Infinity;
   }
 
   setStill(still: boolean): void {

@@ -11,4 +11,14 @@ export interface Actions {
   showFleet(): void;
   reconnect(): void;
   search(text: string): string[];
+  /** Opens a window of the past, times in UTC ms. */
+  replay(span: {from: number; to: number}, at?: number): void;
+  seek(at: number): void;
+  /** Plays, or pauses. */
+  play(): void;
+  stepReplay(by: 1 | -1): void;
+  speed(speed: number): void;
+  live(): void;
+  /** How much time the timeline shows, ms. */
+  range(ms: number): void;
 }

@@ -37,6 +37,9 @@ const ICONS = {
   dwell: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zm0 2a7 7 0 1 1 0 14 7 7 0 0 1 0-14zm-1 3v4.6l3.3 3.1 1.4-1.5-2.700-2.500V8z',
   stop: 'M7 7h10v10H7z',
   go: 'M8 5.5v13L19 12z',
+  pause: 'M7 5h4v14H7zm6 0h4v14h-4z',
+  back: 'M6 5h2v14H6zm12.500.5v13L9.500 12z',
+  forward: 'M16 5h2v14h-2zM5.500 5.500v13l9-6.500z',
   gap: 'M4 11h4v2H4zm6 0h4v2h-4zm6 0h4v2h-4z',
   up: 'M12 8l-7 7 1.4 1.4 5.6-5.6 5.6 5.6L19 15z',
 } as const;

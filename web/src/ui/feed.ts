@@ -13,7 +13,8 @@ const ICON: Record<string, Icon> = {
 
 /** The events that the filter lets through, as the feed shows them. */
 export function visibleEvents(): FleetEvent[] {
-  const {events, groups} = store.get();
+  const {groups, replay, pastEvents, events: present} = store.get();
+  const events = replay ? pastEvents.filter(e => Date.parse(e['@timestamp']) <= replay.at) : present;
   return (groups.size === 0 ? events : events.filter(e => groups.has(groupOf(e.type)))).slice(0, SHOWN);
 }
 
@@ -41,11 +42,13 @@ export function feed(actions: Actions): HTMLElement {
     arrange(list, rows, wanted, event => eventRow(event, actions, true));
     const {groups, eventsProblem} = store.get();
     empty.hidden = wanted.length > 0;
-    empty.textContent = eventsProblem ?? (groups.size > 0 ? 'No events of these kinds yet.' : 'No events yet. They appear here as they happen.');
+    empty.textContent = store.get().replay ? 'No events in the replay so far.' : eventsProblem ?? (groups.size > 0 ? 'No events of these kinds yet.' : 'No events yet. They appear here as they happen.');
     mark();
   };
   store.watch(s => s.events, show);
   store.watch(s => s.groups, show);
+  store.watch(s => s.pastEvents, show);
+  store.watch(s => Math.floor((s.replay?.at ?? 0) / 1000), show);
   store.watch(s => s.eventsProblem, show);
   store.watch(s => s.fences, () => { // their names may have changed
     rows.clear();

@@ -16,13 +16,17 @@ export function notices(actions: Actions): HTMLElement {
     root.replaceChildren(...(notice ? [render(notice, actions)] : []));
   };
   for (const part of ['phase', 'status', 'cut', 'retryAt'] as const) store.watch(s => s[part], show);
+  store.watch(s => `${s.replay !== null} ${s.replay?.loading} ${s.replay?.problem}`, show);
   setInterval(show, 1000);
   return root;
 }
 
-interface Notice {kind: string; text: string; detail: string; button?: [label: string, act: 'showFleet' | 'reconnect']}
+interface Notice {kind: string; text: string; detail: string; button?: [label: string, act: 'showFleet' | 'reconnect' | 'live']}
 
 export function choose(s: Readonly<State>, now: number): Notice | undefined {
+  if (s.replay?.problem) return {kind: 'partial', text: 'The past cannot be shown now.', detail: s.replay.problem, button: ['Back to live', 'live']};
+  if (s.replay?.loading) return {kind: 'loading', text: 'Loading the past', detail: ''};
+  if (s.replay) return s.cut ? {kind: 'cut', text: 'Too many vehicles to draw each one.', detail: 'Zoom in, or change to cells.'} : undefined;
   if (s.phase !== 'live') {
     if (s.lostAt === 0) return {kind: 'loading', text: 'Loading the fleet', detail: ''};
     const left = Math.ceil((s.retryAt - now) / 1000);

@@ -26,14 +26,15 @@ function connection(actions: Actions): HTMLElement {
   const text = h('span', {}, 'Connecting');
   const pill = h('div', {class: 'pill', role: 'status', 'data-phase': 'connecting'}, h('i', {'aria-hidden': 'true'}), text);
   const show = () => {
-    const {phase, status} = store.get();
-    const state = phase === 'live' && (status?.partitions.missing.length ?? 0) > 0 ? 'partial' : phase;
-    const label = {connecting: 'Connecting', live: 'Live', partial: 'Partial', lost: 'Disconnected'}[state];
+    const {phase, status, replay} = store.get();
+    const state = replay && phase !== 'lost' ? 'replay' : phase === 'live' && (status?.partitions.missing.length ?? 0) > 0 ? 'partial' : phase;
+    const label = {connecting: 'Connecting', live: 'Live', partial: 'Partial', replay: 'Replay', lost: 'Disconnected'}[state];
     if (pill.dataset['phase'] !== state) pill.dataset['phase'] = state;
     if (text.textContent !== label) text.textContent = label;
   };
   store.watch(s => s.phase, show);
   store.watch(s => s.status, show);
+  store.watch(s => s.replay === null, show);
   pill.addEventListener('click', () => store.get().phase === 'lost' && actions.reconnect());
   return pill;
 }

@@ -1,4 +1,5 @@
-import type {Fence, FleetEvent, TrackState, Trail} from '../state.ts';
+import type {Fence, FleetEvent, Timeline, TrackState, Trail} from '../state.ts';
+import type {ReplayChunk} from './replay.ts';
 
 /** An answer that is not a success, with what its problem document says. */
 export class ApiError extends Error {
@@ -11,8 +12,13 @@ export class ApiError extends Error {
 export const at = (path: string) => new URL(path, new URL('.', location.href));
 
 async function getJSON<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const answer = await fetch(at(path), {headers: {Accept: 'application/json'}, signal: signal ?? AbortSignal.timeout(10_000)});
-  if (answer.ok) return (await answer.json()) as T;
+  return (await (await ask(path, signal ? {signal} : {})).json()) as T;
+}
+
+/** Makes a request; an answer that is not a success is an ApiError. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const answer = await fetch(at(path), {signal: AbortSignal.timeout(10_000), ...init, headers: {Accept: 'application/json', ...init.headers}});
+  if (answer.ok) return answer;
   const problem = (await answer.json().catch(() => ({}))) as {detail?: string; title?: string};
   throw new ApiError(answer.status, problem.detail ?? problem.title ?? `the node answered ${answer.status}`);
 }
@@ -22,11 +28,12 @@ const name = encodeURIComponent;
 export const getConfig = () => getJSON<{map_style_url?: string; version?: string}>('config.json');
 export const getTrack = (vehicle: string, signal?: AbortSignal) => getJSON<TrackState>(`api/v1/tracks/${name(vehicle)}`, signal);
 
-export async function getTrail(vehicle: string, signal?: AbortSignal): Promise<Trail> {
+/** A vehicle's way, up to a moment (ms) or to now. */
+export async function getTrail(vehicle: string, signal?: AbortSignal, to?: number): Promise<Trail> {
   const path = await getJSON<{
     geometry: {type: string; coordinates: [number, number][] | [number, number]} | null;
     properties: {times: string[]; speeds_mps: (number | null)[]};
-  }>(`api/v1/tracks/${name(vehicle)}/path?limit=240`, signal);
+  }>(`api/v1/tracks/${name(vehicle)}/path?limit=240${to === undefined ? '' : `&to=${Math.ceil(to)}`}`, signal);
   const line = path.geometry?.type === 'LineString' ? (path.geometry.coordinates as [number, number][]) : [];
   return {vehicle, line, times: path.properties.times, speeds: path.properties.speeds_mps};
 }
@@ -34,6 +41,22 @@ export async function getTrail(vehicle: string, signal?: AbortSignal): Promise<T
 export async function getEvents(vehicle?: string, signal?: AbortSignal): Promise<FleetEvent[]> {
   const path = vehicle === undefined ? 'api/v1/events?limit=50' : `api/v1/tracks/${name(vehicle)}/events?limit=20`;
   return (await getJSON<{events: FleetEvent[]}>(path, signal)).events;
+}
+
+/** Events of a span of time (ms), newest first, at most a thousand. */
+export async function getPastEvents(from: number, to: number, signal?: AbortSignal): Promise<FleetEvent[]> {
+  return (await getJSON<{events: FleetEvent[]}>(`api/v1/events?from=${Math.floor(from)}&to=${Math.ceil(to)}&limit=1000`, signal)).events;
+}
+
+export async function getTimeline(from: number, to: number, intervalMs: number): Promise<Timeline> {
+  const t = await getJSON<{times_ms: number[]; counts: number[]}>(`api/v1/replay/histogram?from=${Math.floor(from)}&to=${Math.ceil(to)}&interval_ms=${intervalMs}`);
+  return {from, to, intervalMs, times: t.times_ms, counts: t.counts};
+}
+
+export async function getReplay(span: {from: number; to: number; stepMs: number; carry: boolean}, signal: AbortSignal): Promise<ReplayChunk> {
+  const path = `api/v1/replay?from=${span.from}&to=${span.to}&step_ms=${span.stepMs}&carry=${span.carry}&format=binary`;
+  const {decodeReplay} = await import('./replay.ts');
+  return decodeReplay(await (await ask(path, {signal, headers: {Accept: 'application/vnd.trackmesh.replay'}})).arrayBuffer());
 }
 
 /** Every fence, at most ten pages of them. */

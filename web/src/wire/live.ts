@@ -4,6 +4,8 @@ import type {LiveStatus, Look} from '../state.ts';
 export interface ViewWish {
   bbox: [number, number, number, number];
   look: Look;
+  /** Points at most; absent: as many as there may be. */
+  limit?: number;
 }
 
 export interface LiveHandlers {
@@ -64,7 +66,7 @@ export class LiveConnection {
 
   private send(): void {
     if (!this.wish || this.socket?.readyState !== WebSocket.OPEN) return;
-    this.socket.send(JSON.stringify({type: 'view', ...this.wish, precision: 0, limit: 50_000}));
+    this.socket.send(JSON.stringify({type: 'view', precision: 0, limit: 50_000, ...this.wish}));
   }
 
   private receive(data: string | ArrayBuffer): void {
