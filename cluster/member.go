@@ -26,6 +26,7 @@ type Member struct {
 	Name      string
 	Boot      string // differs after each start of the process
 	HTTP, RPC string // host:port where others reach it
+	Gossip    string // host:port of its gossip
 	Status    Status
 	Since     time.Time // when this node first saw it, by its own clock
 	Running   []Running // by partition
