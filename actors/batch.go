@@ -13,7 +13,8 @@ const (
 	HeaderSequence = "sequence"
 )
 
-// begin takes the next batch from the inbox and sends each record to its track.
+// begin takes the next batch from the inbox and sends each track what it has of it: one message for all its fixes, for a message
+// costs more than a fix does.
 func (p *partition) begin() {
 	b := p.inbox[0]
 	p.inbox[0] = nil
@@ -32,13 +33,24 @@ func (p *partition) begin() {
 			p.observation(rec, now)
 		}
 	}
+	p.sendFixes(now)
 	p.mark()
 }
 
-// observation decodes an input record and sends the fix to its track's actor.
+// sendFixes sends what observation has gathered.
+func (p *partition) sendFixes(now int64) {
+	for i, e := range p.batched {
+		first := e.first
+		e.first, e.last, p.batched[i] = nil, nil, nil
+		p.send(e, first, now)
+	}
+	p.batched = p.batched[:0]
+}
+
+// observation decodes an input record and puts the fix behind those that the batch has of its vehicle already.
 func (p *partition) observation(rec *broker.Record, now int64) {
 	m := p.fixes.next()
-	m.record = rec
+	m.record, p.found = rec, nil
 	reason, detail := p.decode(rec, now, &m.fix)
 	if reason != "" {
 		p.refuse(rec, reason, detail)
@@ -47,16 +59,46 @@ func (p *partition) observation(rec *broker.Record, now int64) {
 	if p.tally.oldest == 0 || rec.Timestamp < p.tally.oldest {
 		p.tally.oldest = rec.Timestamp
 	}
-	if p.host.home != nil && p.host.home(m.fix.Vehicle) != p.id {
-		p.tally.misplaced++
-	}
 	p.clock.observe(m.fix.Time, now)
 	m.clock = p.clock.event
-	e := p.table.byVehicle[m.fix.Vehicle]
-	if e == nil {
-		e = p.table.add(m.fix.Vehicle, track.New(m.fix.Vehicle))
+	e := p.vehicle(m.fix.Vehicle)
+	if e.misplaced {
+		p.tally.misplaced++
 	}
-	p.send(e, m, now)
+	if e.first == nil {
+		e.first = m
+		p.batched = append(p.batched, e)
+	} else {
+		e.last.next = m
+	}
+	e.last = m
+}
+
+// vehicle finds the entry of a vehicle, or makes it. Mostly the decoder has asked for it a moment ago.
+func (p *partition) vehicle(id string) *entry {
+	if e := p.found; e != nil && e.vehicle == id {
+		return e
+	}
+	e := p.table.byVehicle[id]
+	if e == nil {
+		e = p.table.add(id, track.New(id))
+		e.misplaced = p.strange(id)
+	}
+	return e
+}
+
+// strange reports whether a vehicle's records should be in another partition.
+func (p *partition) strange(vehicle string) bool {
+	return p.host.home != nil && p.host.home(vehicle) != p.id
+}
+
+// known is the decoder's way to the string of a vehicle that the partition has already.
+func (p *partition) known(vehicle []byte) (string, bool) {
+	p.found = p.table.byVehicle[string(vehicle)]
+	if p.found == nil {
+		return "", false
+	}
+	return p.found.vehicle, true
 }
 
 // decode keeps a record on which the decoder panics from stopping the partition.

@@ -15,10 +15,17 @@ import (
 type lane struct {
 	mu      sync.Mutex
 	wake    sync.Cond
-	queue   []func() // guarded by mu
-	stopped bool     // guarded by mu
+	queue   []task // guarded by mu
+	stopped bool   // guarded by mu
 	done    chan struct{}
 }
+
+// task is what a lane runs: a track's mailbox, or a function.
+type task interface{ run() }
+
+type call func()
+
+func (c call) run() { c() }
 
 var _ actor.Dispatcher = (*lane)(nil)
 
@@ -30,10 +37,12 @@ func newLane() *lane {
 }
 
 // Schedule appends fn. After stop it is dropped: the actors of a stopped lane are gone.
-func (l *lane) Schedule(fn func()) {
+func (l *lane) Schedule(fn func()) { l.enqueue(call(fn)) }
+
+func (l *lane) enqueue(t task) {
 	l.mu.Lock()
 	if !l.stopped {
-		l.queue = append(l.queue, fn)
+		l.queue = append(l.queue, t)
 		if len(l.queue) == 1 {
 			l.wake.Signal()
 		}
@@ -46,7 +55,7 @@ func (l *lane) Throughput() int { return math.MaxInt }
 
 func (l *lane) run() {
 	defer close(l.done)
-	var turn []func()
+	var turn []task
 	for {
 		l.mu.Lock()
 		for len(l.queue) == 0 && !l.stopped {
@@ -58,8 +67,8 @@ func (l *lane) run() {
 		}
 		turn, l.queue = l.queue, turn[:0]
 		l.mu.Unlock()
-		for i, fn := range turn {
-			fn()
+		for i, t := range turn {
+			t.run()
 			turn[i] = nil
 		}
 	}

@@ -46,6 +46,8 @@ type partition struct {
 	log     *slog.Logger
 	context actor.Context
 
+	trackProps *actor.Props
+
 	phase   phase
 	inbox   []*batch
 	current *batch
@@ -60,11 +62,15 @@ type partition struct {
 	committed int64 // at.input as of the last commit
 	keys      *keyring
 	fixes     slab[fixMessage]
+	batched   []*entry    // the vehicles of the batch that is being read, in order of their first fix
+	found     *entry      // the vehicle that the decoder asked for last
+	spawning  *trackActor // the next track to start
 	pending   pending
 	tally     *tally
 
 	clock     clock
-	published time.Time
+	published time.Time     // when the live index was last changed
+	resting   time.Duration // how long it then stays as it is
 	swept     time.Time
 	waiters   []applyWaiter
 	stopping  chan<- error // set by finish: commit what is there, then end

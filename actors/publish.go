@@ -10,6 +10,13 @@ import (
 // publishInterval bounds how often a partition changes its live index: a vehicle that sends ten fixes meanwhile moves once.
 const publishInterval = 100 * time.Millisecond
 
+// Between two changes of the live index a partition does something else for publishShare times as long as the first took, but at most
+// maxPublishInterval: while it catches up with very many vehicles, the newest places are not worth more of its time.
+const (
+	publishShare       = 20
+	maxPublishInterval = 2 * time.Second
+)
+
 // openIndex shows the restored tracks before the first input.
 func (p *partition) openIndex() {
 	for _, e := range p.table.byVehicle {
@@ -29,7 +36,7 @@ func (p *partition) publish() {
 		return
 	}
 	now := p.opts.Now()
-	if now.Sub(p.published) < publishInterval {
+	if now.Sub(p.published) < p.resting {
 		return
 	}
 	p.published = now
@@ -49,6 +56,7 @@ func (p *partition) publish() {
 	}
 	p.table.unseen = p.table.unseen[:0]
 	p.index.Apply(changes)
+	p.resting = min(max(publishInterval, publishShare*p.opts.Now().Sub(now)), maxPublishInterval)
 }
 
 func (p *partition) dropView(vehicle string) {

@@ -297,16 +297,12 @@ func (r *runner) newPartition(claim broker.Claim, state *restored, fail func(err
 		table: state.table, tally: newTally(), failure: fail,
 		feed: &feed{partition: r.id, broken: fail, limit: h.opts.MaxQueuedBytes},
 	}
-	p.decoder = h.opts.NewDecoder(func(b []byte) (string, bool) {
-		if e := p.table.byVehicle[string(b)]; e != nil {
-			return e.vehicle, true
-		}
-		return "", false
-	})
+	p.decoder, p.trackProps = h.opts.NewDecoder(p.known), p.propsOfTracks()
 	p.resumePosition(state)
 	p.env = track.Env{Settings: &h.opts.Settings, Fences: h.opts.Fences.Current(), EventClock: p.clock.event}
 	p.rejudge, p.remade = state.checkpoint.GetFenceVersion(), state.remade
 	for _, e := range p.table.byVehicle {
+		e.misplaced = p.strange(e.vehicle)
 		p.attempt(opTick, e, func() { p.table.reschedule(&p.env, e) })
 	}
 	return p

@@ -18,9 +18,8 @@ func (s *slab[T]) next() *T {
 }
 
 func (s *slab[T]) reset() {
-	var zero T
-	for i := range s.used {
-		s.chunks[i/slabChunk][i%slabChunk] = zero
+	for i := range s.chunks {
+		clear(s.chunks[i][:min(max(s.used-i*slabChunk, 0), slabChunk)])
 	}
 	s.used = 0
 }

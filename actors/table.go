@@ -14,10 +14,13 @@ type entry struct {
 	track     *track.Track
 	pid       *actor.PID // nil: idle, no actor
 	usedAt    int64      // the node's clock at its last message, UTC ms
-	due       int64      // event clock of its next timer, while heapAt ≥ 0
+	due       int64      // event clock of its next timer or earlier, while heapAt ≥ 0
 	heapAt    int32      // place in the heap of timers; -1: none
+	misplaced bool       // its records should be in another partition
 	dirty     bool       // changed since the last commit
 	published bool       // its newest view is in the live index
+
+	first, last *fixMessage // while a batch is being read: what it has of the vehicle
 }
 
 // table holds a partition's vehicles and the heap of their timers.
@@ -49,15 +52,16 @@ func (t *table) touch(env *track.Env, e *entry) {
 	t.reschedule(env, e)
 }
 
+// reschedule moves the entry's timer to an earlier place where it must. One that is due later now stays where it is until the clock
+// comes there: each fix puts off its track's timers, and most are never reached.
 func (t *table) reschedule(env *track.Env, e *entry) {
 	due, ok := e.track.Due(env)
 	switch {
-	case !ok && e.heapAt >= 0:
-		heap.Remove(&t.timers, int(e.heapAt))
-	case ok && e.heapAt < 0:
+	case !ok:
+	case e.heapAt < 0:
 		e.due = due
 		heap.Push(&t.timers, e)
-	case ok && due != e.due:
+	case due < e.due:
 		e.due = due
 		heap.Fix(&t.timers, int(e.heapAt))
 	}
@@ -70,7 +74,24 @@ func (t *table) silence(e *entry) {
 	}
 }
 
-// nextDue returns an entry whose timer the event clock has reached, or nil.
+// putOff moves an entry whose timer went later than its place says, or away, and reports whether it did.
+func (t *table) putOff(env *track.Env, e *entry) bool {
+	due, ok := e.track.Due(env)
+	switch {
+	case e.heapAt < 0:
+		return false
+	case !ok:
+		heap.Remove(&t.timers, int(e.heapAt))
+		return true
+	case due > e.due:
+		e.due = due
+		heap.Fix(&t.timers, int(e.heapAt))
+		return true
+	}
+	return false
+}
+
+// nextDue returns an entry whose timer the event clock may have reached (putOff tells), or nil.
 func (t *table) nextDue(eventClock int64) *entry {
 	if len(t.timers) == 0 || t.timers[0].due > eventClock {
 		return nil

@@ -33,11 +33,14 @@ func (p *partition) fireTimers() {
 		if e == nil {
 			return
 		}
-		due := e.due
 		fired := p.attempt(opTick, e, func() {
+			if p.table.putOff(&p.env, e) {
+				return
+			}
+			due := e.due
 			e.track.Tick(&p.env, &p.out)
 			p.table.touch(&p.env, e)
-			if e.heapAt >= 0 && e.due <= due {
+			if p.table.putOff(&p.env, e); e.heapAt >= 0 && e.due <= due {
 				panic("the track is due again at once: its timer did not fire")
 			}
 		})

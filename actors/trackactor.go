@@ -16,10 +16,12 @@ type trackActor struct {
 
 // Messages to a track's actor.
 type (
+	// fixMessage is the first of the fixes that a batch has of one vehicle.
 	fixMessage struct {
 		fix    track.Fix
 		clock  int64 // the partition's event clock with this fix
 		record *broker.Record
+		next   *fixMessage // nil: the last
 	}
 	commandMessage struct {
 		command *trackmeshv1.Command
@@ -32,7 +34,9 @@ func (a *trackActor) Receive(c actor.Context) {
 	defer a.partition.escaped()
 	switch m := c.Message().(type) {
 	case *fixMessage:
-		a.partition.observe(a.entry, m)
+		for ; m != nil; m = m.next {
+			a.partition.observe(a.entry, m)
+		}
 	case *commandMessage:
 		a.partition.apply(a.entry, m)
 	}
@@ -41,12 +45,18 @@ func (a *trackActor) Receive(c actor.Context) {
 // send gives a message to the track's actor, which it starts when the track was idle.
 func (p *partition) send(e *entry, message any, now int64) {
 	if e.pid == nil {
-		a := &trackActor{partition: p, entry: e}
-		e.pid = p.context.Spawn(actor.PropsFromProducer(func() actor.Actor { return a }, actor.WithDispatcher(p.lane), actor.WithSupervisor(stopOnFailure)))
+		p.spawning = &trackActor{partition: p, entry: e}
+		e.pid = p.context.Spawn(p.trackProps)
 		p.host.metrics.live.Inc()
 	}
 	e.usedAt = now
 	p.context.Send(e.pid, message)
+}
+
+// propsOfTracks are common to the tracks of a partition: whoever spawns one puts it into spawning before.
+func (p *partition) propsOfTracks() *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return p.spawning }, actor.WithDispatcher(p.lane), actor.WithSupervisor(stopOnFailure),
+		actor.WithMailbox(func() actor.Mailbox { return &mailbox{lane: p.lane} }))
 }
 
 // stopOnFailure is never Restart: a restarted actor is empty, and its remaining messages would run after the batch's marker.

@@ -117,8 +117,8 @@ func (m Measured) Ceiling(cores int) float64 {
 	return float64(cores) * float64(m.Records) / (m.CPU + m.Beside).Seconds()
 }
 
-// Measure watches done grow to total. Its clock starts when a tenth is done, so that no start-up is in it.
-func Measure(ctx context.Context, done func() int64, total int64, beside func() time.Duration) Measured {
+// Measure watches done grow from a number to another one. Its clock starts at the first, so that no start-up is in it.
+func Measure(ctx context.Context, done func() int64, from, total int64, beside func() time.Duration) Measured {
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	var (
@@ -128,7 +128,7 @@ func Measure(ctx context.Context, done func() int64, total int64, beside func() 
 	)
 	for {
 		n := done()
-		if start.IsZero() && n >= total/10 {
+		if start.IsZero() && n >= from {
 			start, first, cpu0, other0 = time.Now(), n, CPU(), beside()
 		}
 		if n >= total || ctx.Err() != nil {
