@@ -3,11 +3,9 @@
 package crash
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -24,6 +22,7 @@ import (
 	"github.com/trackmesh/trackmesh/broker/kafka"
 	"github.com/trackmesh/trackmesh/history"
 	"github.com/trackmesh/trackmesh/sinks/sqlite"
+	"github.com/trackmesh/trackmesh/test/checker"
 	"github.com/trackmesh/trackmesh/test/servers"
 )
 
@@ -46,55 +45,22 @@ func embeddedOptions(dir string) embedded.Options {
 }
 
 // outcomeOf reads everything that was committed.
-func outcomeOf(t *testing.T, log broker.Log) Outcome {
+func outcomeOf(t *testing.T, log broker.Log) checker.Outcome {
 	t.Helper()
-	var o Outcome
-	for p := range int32(partitions) {
-		for _, r := range committed(t, log, broker.Enriched, p) {
-			id, _ := r.Header("id")
-			o.Documents, o.IDs = append(o.Documents, r.Value), append(o.IDs, string(id))
-		}
-		for _, r := range committed(t, log, broker.Events, p) {
-			id, _ := r.Header("id")
-			o.Events, o.IDs = append(o.Events, r.Value), append(o.IDs, string(id))
-		}
-		for _, r := range committed(t, log, broker.Dead, p) {
-			reason, _ := r.Header("reason")
-			o.Dead = append(o.Dead, Dead{string(reason), string(r.Value)})
-		}
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	o, err := checker.Read(ctx, log)
+	require.NoError(t, err)
 	return o
 }
 
-func committed(t *testing.T, log broker.Log, s broker.Stream, p int32) []broker.Record {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	earliest, end, err := log.Bounds(ctx, s, p)
-	require.NoError(t, err)
-	r, err := log.NewReader(broker.ReaderOptions{Name: "checker"})
-	require.NoError(t, err)
-	defer r.Close()
-	r.Add(s, p, earliest)
-	var all []broker.Record
-	for next := earliest; next < end; {
-		fetches, err := r.Poll(ctx)
-		require.NoError(t, err)
-		for _, f := range fetches {
-			require.NoError(t, f.Err)
-			all, next = append(all, f.Records...), f.Next
-		}
-	}
-	return all
-}
-
 // undisturbed runs the load once through a node that nobody kills, on the embedded log.
-func undisturbed(t *testing.T, binary string, load []Record) Outcome {
+func undisturbed(t *testing.T, binary string, load []checker.Record) checker.Outcome {
 	t.Helper()
 	dir := t.TempDir()
 	p := newProcess(t, binary, "--data-dir", dir, "--partitions", strconv.Itoa(partitions))
 	p.start()
-	p.insist(http.MethodPost, "/api/v1/fences/import?wait=10s", "application/geo+json", Fences, nil)
+	p.insist(http.MethodPost, "/api/v1/fences/import?wait=10s", "application/geo+json", checker.Fences, nil)
 	for i := 0; i < len(load); i += 5000 {
 		p.insist(http.MethodPost, "/api/v1/positions", "application/x-ndjson", ndjson(load[i:min(i+5000, len(load))]), nil)
 	}
@@ -107,7 +73,7 @@ func undisturbed(t *testing.T, binary string, load []Record) Outcome {
 }
 
 // stored is how many records of a load the ingest takes: it refuses lines whose vehicle it cannot read.
-func stored(load []Record) (n int64) {
+func stored(load []checker.Record) (n int64) {
 	for _, r := range load {
 		if readable(r) {
 			n++
@@ -116,9 +82,9 @@ func stored(load []Record) (n int64) {
 	return n
 }
 
-func readable(r Record) bool { return json.Valid([]byte(r.Value)) }
+func readable(r checker.Record) bool { return json.Valid([]byte(r.Value)) }
 
-func ndjson(load []Record) string {
+func ndjson(load []checker.Record) string {
 	var b strings.Builder
 	for _, r := range load {
 		b.WriteString(r.Value)
@@ -131,14 +97,14 @@ func TestKillMinusNineOnEmbeddedDefaults(t *testing.T) {
 	random, seed := seeded(t)
 	kills := envInt(t, "KILLS", 10)
 	binary := buildNode(t)
-	load := Load(seed, vehicles, max(60, kills*12))
+	load := checker.Load(seed, vehicles, max(60, kills*12))
 	want := undisturbed(t, binary, load)
 	require.NotEmpty(t, want.Events)
 
 	dir := t.TempDir()
 	p := newProcess(t, binary, "--data-dir", dir, "--partitions", strconv.Itoa(partitions))
 	p.start()
-	p.insist(http.MethodPost, "/api/v1/fences/import?wait=10s", "application/geo+json", Fences, nil)
+	p.insist(http.MethodPost, "/api/v1/fences/import?wait=10s", "application/geo+json", checker.Fences, nil)
 	batches := (len(load) + lineBatch - 1) / lineBatch
 	killed := 0
 	for i := range batches {
@@ -166,12 +132,12 @@ func TestKillMinusNineOnEmbeddedDefaults(t *testing.T) {
 	defer log.Close()
 	got := outcomeOf(t, log)
 	t.Logf("%d records, %d kills: %d documents, %d events, %d dead letters", len(load), killed, len(got.Documents), len(got.Events), len(got.Dead))
-	require.Empty(t, Check(want, got))
+	require.Empty(t, checker.Check(want, got))
 	checkSQLite(t, dir, got)
 }
 
 // checkSQLite compares the store with the log: each fix and each event once.
-func checkSQLite(t *testing.T, dir string, o Outcome) {
+func checkSQLite(t *testing.T, dir string, o checker.Outcome) {
 	t.Helper()
 	ctx := context.Background()
 	store, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
@@ -213,8 +179,8 @@ func TestKillMinusNineWithKafkaAndElasticsearch(t *testing.T) {
 	random, seed := seeded(t)
 	kills := envInt(t, "KILLS", 10)
 	binary := buildNode(t)
-	load := Load(seed, vehicles, max(100, kills*15))
-	var clean []Record // Kafka takes every line; the undisturbed run's ingest does not
+	load := checker.Load(seed, vehicles, max(100, kills*15))
+	var clean []checker.Record // Kafka takes every line; the undisturbed run's ingest does not
 	for _, r := range load {
 		if readable(r) {
 			clean = append(clean, r)
@@ -227,7 +193,7 @@ func TestKillMinusNineWithKafkaAndElasticsearch(t *testing.T) {
 	p := newProcess(t, binary, "--kafka-brokers", strings.Join(broker0.Brokers, ","), "--elasticsearch-urls", search.URL,
 		"--elasticsearch-bulk-age=200ms", "--partitions", strconv.Itoa(partitions), "--data-dir", t.TempDir())
 	p.start()
-	p.insist(http.MethodPost, "/api/v1/fences/import?wait=10s", "application/geo+json", Fences, nil)
+	p.insist(http.MethodPost, "/api/v1/fences/import?wait=10s", "application/geo+json", checker.Fences, nil)
 	log, err := kafka.Open(context.Background(), kafka.Options{Brokers: broker0.Brokers, OpenOptions: broker.OpenOptions{Topic: "positions", Group: "trackmesh", Partitions: partitions, Enriched: true}})
 	require.NoError(t, err)
 	defer log.Close()
@@ -246,12 +212,14 @@ func TestKillMinusNineWithKafkaAndElasticsearch(t *testing.T) {
 	p.stop()
 	got := outcomeOf(t, log)
 	t.Logf("%d records, %d kills: %d documents, %d events, %d dead letters", len(clean), kills, len(got.Documents), len(got.Events), len(got.Dead))
-	require.Empty(t, Check(want, got))
-	checkElasticsearch(t, search.URL, got)
+	require.Empty(t, checker.Check(want, got))
+	problems, err := checker.CheckElasticsearch(context.Background(), search.URL, "trackmesh", got)
+	require.NoError(t, err)
+	require.Empty(t, problems)
 }
 
 // produce writes the load in order, spread over about the time that the kills take.
-func produce(log broker.Log, load []Record, kills int) error {
+func produce(log broker.Log, load []checker.Record, kills int) error {
 	const chunk = 200
 	pause := time.Duration(kills) * 1500 * time.Millisecond / time.Duration(len(load)/chunk+1)
 	for i := 0; i < len(load); i += chunk {
@@ -266,60 +234,4 @@ func produce(log broker.Log, load []Record, kills int) error {
 		<-time.After(pause)
 	}
 	return nil
-}
-
-// checkElasticsearch compares every document of the indices with the log's record of the same id.
-func checkElasticsearch(t *testing.T, url string, o Outcome) {
-	t.Helper()
-	want := map[string]string{}
-	for i, id := range o.IDs {
-		_ = i
-		want[id] = ""
-	}
-	post(t, url+"/trackmesh-*/_refresh", "")
-	seen := map[string]int{}
-	answer := post(t, url+"/trackmesh-positions-*,trackmesh-events-*/_search?scroll=1m", `{"size":5000,"query":{"match_all":{}}}`)
-	for len(answer.Hits.Hits) > 0 {
-		for _, h := range answer.Hits.Hits {
-			seen[h.ID]++
-			want[h.ID] = canonical(h.Source)
-		}
-		answer = post(t, url+"/_search/scroll", fmt.Sprintf(`{"scroll":"1m","scroll_id":%q}`, answer.ScrollID))
-	}
-	require.Len(t, seen, len(o.IDs))
-	for id, n := range seen {
-		require.Equal(t, 1, n, id)
-	}
-	stored := map[string]int{}
-	for _, c := range want {
-		stored[c]++
-	}
-	expected := counted(append(append([][]byte{}, o.Documents...), o.Events...))
-	require.Equal(t, expected, stored)
-}
-
-type searchAnswer struct {
-	ScrollID string `json:"_scroll_id"`
-	Hits     struct {
-		Hits []struct {
-			ID     string          `json:"_id"`
-			Source json.RawMessage `json:"_source"`
-		}
-	}
-}
-
-func post(t *testing.T, url, body string) searchAnswer {
-	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader([]byte(body)))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Less(t, resp.StatusCode, 300, "%s", raw)
-	var a searchAnswer
-	require.NoError(t, json.Unmarshal(raw, &a))
-	return a
 }

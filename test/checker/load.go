@@ -1,4 +1,4 @@
-package crash
+package checker
 
 import (
 	"fmt"
