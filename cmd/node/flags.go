@@ -31,6 +31,10 @@ func flagGroups(o *node.Options) []group {
 	}
 	add("Addresses", func(f *pflag.FlagSet) {
 		f.StringVar(&o.HTTPAddr, "http-addr", o.HTTPAddr, "where HTTP and the map listen")
+		f.StringVar(&o.GossipAddr, "gossip-addr", o.GossipAddr, "where nodes gossip, TCP and UDP (with --kafka-brokers)")
+		f.StringVar(&o.RPCAddr, "rpc-addr", o.RPCAddr, "where nodes ask each other (with --kafka-brokers)")
+		f.StringVar(&o.AdvertiseHost, "advertise-host", "", "host at which other nodes reach this one (default: the one that is listened on)")
+		f.StringArrayVar(&o.Join, "join", nil, "other nodes to join, repeated: host:port of their gossip, dns:name:port, srv:name, marathon:http://host:port")
 		f.StringVar(&o.NodeName, "node-name", o.NodeName, "this node's name (default: MESOS_TASK_ID, else the host's name)")
 		f.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long a clean stop may take")
 	})
@@ -92,6 +96,7 @@ func flagGroups(o *node.Options) []group {
 		f.StringVar(&o.TLSKeyFile, "tls-key-file", "", "PEM file with its key")
 		f.StringVar(&o.AuthTokensFile, "auth-tokens-file", "", "lines of name, role (read, write, admin), sha256 of the token")
 		f.BoolVar(&o.InsecureNoAuth, "insecure-no-auth", false, "serve other machines without tokens")
+		f.StringVar(&o.GossipKeyFile, "gossip-key-file", "", "file with base64 keys, one a line, the first one used: encrypts gossip")
 		f.StringSliceVar(&o.CORSOrigins, "cors-origins", nil, "web origins that may call the API")
 	})
 	add("Map and demo", func(f *pflag.FlagSet) {

@@ -11,6 +11,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -20,6 +21,9 @@ import (
 	"github.com/trackmesh/trackmesh/actors"
 	"github.com/trackmesh/trackmesh/api"
 	"github.com/trackmesh/trackmesh/broker"
+	"github.com/trackmesh/trackmesh/cluster"
+	"github.com/trackmesh/trackmesh/cluster/gossip"
+	"github.com/trackmesh/trackmesh/cluster/ownership"
 	"github.com/trackmesh/trackmesh/history"
 	"github.com/trackmesh/trackmesh/live"
 	"github.com/trackmesh/trackmesh/source"
@@ -65,8 +69,11 @@ type Node struct {
 	board     *actors.FenceBoard
 	fleet     *live.Fleet
 	host      *actors.Host
-	owners    ownership
-	history   history.Store // nil: off
+	gossip    *gossip.Gossip                   // nil: the log is embedded
+	members   cluster.Membership               // nil: the log is embedded
+	keeper    atomic.Pointer[ownership.Keeper] // nil: the log is embedded, or the group is not joined yet
+	group     atomic.Pointer[groupMembership]  // nil likewise
+	history   history.Store                    // nil: off
 	sinks     []namedSink
 	failed    chan error // a part that cannot go on
 	started   time.Time
@@ -95,9 +102,9 @@ func Start(ctx context.Context, o Options, logger *slog.Logger) (*Node, error) {
 	n.listening = listener.Addr()
 	n.onStop("http port", func(context.Context) error { return ignoreClosed(listener.Close()) })
 	for _, part := range []func(context.Context) error{
-		n.startLog, n.startFences, n.startPartitions, n.startSinks,
+		n.startLog, n.startMembers, n.startFences, n.startPartitions, n.startSinks,
 		func(context.Context) error { return n.startAPI(listener) },
-		n.startPprof, n.startDemo,
+		n.startOwnership, n.startPprof, n.startDemo,
 	} {
 		if err := part(ctx); err != nil {
 			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.DrainTimeout)
@@ -203,8 +210,6 @@ func (n *Node) startPartitions(context.Context) error {
 		return err
 	}
 	n.onStop("partitions", n.host.Close)
-	n.owners = sole{partitions: layout.Partitions, self: member{name: n.opts.NodeName, address: n.listening.String()}}
-	n.owners.Start(n.host)
 	return nil
 }
 

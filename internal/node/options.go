@@ -15,6 +15,7 @@ import (
 type Options struct {
 	HTTPAddr, GossipAddr, RPCAddr string
 	AdvertiseHost, NodeName       string
+	GossipKeyFile                 string // empty: not encrypted
 	Join                          []string
 	DrainTimeout                  time.Duration
 
