@@ -55,7 +55,7 @@ type testCluster struct {
 
 func (c *testCluster) options(name string) Options {
 	o := testOptions(c.T)
-	o.KafkaBrokers, o.NodeName, o.GossipAddr, o.RPCAddr = c.brokers, name, "127.0.0.1:0", "127.0.0.1:0"
+	o.KafkaBrokers, o.Partitions, o.NodeName, o.GossipAddr, o.RPCAddr = c.brokers, 12, name, "127.0.0.1:0", "127.0.0.1:0"
 	for _, n := range c.nodes {
 		o.Join = append(o.Join, n.gossip.Addr())
 	}
