@@ -139,6 +139,7 @@ func (p *partition) afterCommit(m *committed) {
 	p.resolve()
 	p.report(now)
 	p.phase = free
+	p.lead()
 	p.goOn()
 }
 

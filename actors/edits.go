@@ -57,6 +57,9 @@ func everyFence(set *fence.Set) []*fence.Fence {
 	return all
 }
 
+// fewChanges is up to how many changed fences are searched by themselves.
+const fewChanges = 256
+
 // judge tells each track of the changes that concern it.
 func (p *partition) judge(changed, removed []*fence.Fence) {
 	news := make(map[string]*fence.Fence, len(changed))
@@ -68,6 +71,15 @@ func (p *partition) judge(changed, removed []*fence.Fence) {
 		gone[f.ID] = f
 	}
 	p.env.EventClock = p.clock.event
+	among := p.env.Fences
+	if len(changed) < fewChanges { // a move every second must not cost a search among all fences for each track
+		among = fence.NewSet()
+		changes := make([]fence.Change, len(changed))
+		for i, f := range changed {
+			changes[i] = fence.Change{ID: f.ID, Fence: f, Version: f.Version}
+		}
+		among = among.Apply(changes)
+	}
 	var near []*fence.Fence
 	for _, e := range p.table.byVehicle {
 		var toJudge, toLeave []*fence.Fence
@@ -82,7 +94,7 @@ func (p *partition) judge(changed, removed []*fence.Fence) {
 			}
 		}
 		if at, ok := e.track.Position(); ok && len(news) > 0 {
-			near = p.env.Fences.At(at, near[:0])
+			near = among.At(at, near[:0])
 			for _, f := range near {
 				if news[f.ID] == f && !holds(toJudge, f) {
 					toJudge = append(toJudge, f)

@@ -188,7 +188,15 @@ func (b *FenceBoard) parse(records []broker.Record) []fence.Change {
 	for i := range records {
 		rec := &records[i]
 		c := fence.Change{ID: string(rec.Key), Version: rec.Offset}
-		if rec.Value != nil {
+		if id, moved := movedFence(rec.Key); moved {
+			m, err := parseMove(rec.Value)
+			if err != nil {
+				b.bad.Add(1)
+				b.logger.Error("a record of the fences is no move; ignoring it", "fence", id, "offset", rec.Offset, "err", err)
+				continue
+			}
+			c.ID, c.Moved = id, m
+		} else if rec.Value != nil {
 			f, err := fence.Parse(c.ID, rec.Value, rec.Offset)
 			if err != nil {
 				b.bad.Add(1)
@@ -227,21 +235,26 @@ func (b *FenceBoard) write(ctx context.Context, id string, value []byte, ifMatch
 		return 0, fmt.Errorf("reading the fences up to their end: %w", err)
 	}
 	current, there := b.Current().Get(id)
-	version := int64(-1)
+	version, edited := int64(-1), int64(-1) // what moved since it was edited still matches
 	if there {
-		version = current.Version
+		version, edited = current.Version, current.Edited
 	}
-	if ifMatch != nil && *ifMatch != version {
+	if ifMatch != nil && (*ifMatch > version || *ifMatch < edited) {
 		return version, ErrVersion
 	}
 	if value == nil && !there {
 		return 0, ErrNoFence
 	}
-	offsets, err := b.log.Produce(ctx, []broker.Record{{Stream: broker.Fences, Key: []byte(id), Value: value}})
+	records := []broker.Record{{Stream: broker.Fences, Key: []byte(id), Value: value}}
+	if value == nil && current.Follows != "" { // what it was moved to goes too: a fence of that name is another one
+		records = append([]broker.Record{{Stream: broker.Fences, Key: moveKey(id)}}, records...)
+	}
+	offsets, err := b.log.Produce(ctx, records)
 	if err != nil {
 		return 0, fmt.Errorf("writing fence %q: %w", id, err)
 	}
-	return offsets[0], b.Await(ctx, offsets[0])
+	last := offsets[len(offsets)-1]
+	return last, b.Await(ctx, last)
 }
 
 // PutAll writes many fences that were parsed already, without looking at their versions, and returns the last offset.

@@ -78,6 +78,8 @@ type partition struct {
 	rejudge   int64        // the fence version of the checkpoint that the partition started from
 	remade    bool         // that version was of another topic of fences
 	view      atomic.Pointer[PartitionStatus]
+	leading   bool      // moves of fences are being written
+	led       time.Time // when the last round of them began
 }
 
 // position is where the partition stands in the streams that it reads: its part of the checkpoint.
@@ -134,6 +136,8 @@ func (p *partition) receive(c actor.Context) {
 		m.reply <- p.path(m)
 	case *applyWaiter:
 		p.await(m)
+	case *ledMessage:
+		p.afterLead(m)
 	case *finishMessage:
 		p.finish(m)
 	}

@@ -16,6 +16,7 @@ func (p *partition) tick() {
 		return
 	}
 	p.publish()
+	p.lead()
 	p.sweep(now)
 	p.report(now)
 	p.goOn()

@@ -17,7 +17,8 @@ type Fence struct {
 	order [2]uint64 // the first bytes of the id, as numbers that sort like them
 
 	ID, Name         string
-	Version          int64
+	Version          int64     // of the last change: an edit, or for one that follows a vehicle also a move
+	Edited           int64     // of the last edit
 	ExitMarginMetres float64   // NaN: the node's
 	Dwell            int64     // milliseconds inside until dwell; 0: none
 	Schedule         *Schedule // nil: always open
@@ -115,12 +116,15 @@ func (f *Fence) Shape() geo.Shape {
 // placed reports whether it is anywhere.
 func (f *Fence) placed() bool { return f.polygons != nil || f.buffer != nil }
 
-// Place is a fence that follows a vehicle, as the circle round the place where that vehicle is; any other fence is itself.
-func (f *Fence) Place(at geo.Point) *Fence {
+// Place is a fence that follows a vehicle, as the circle round the place where that vehicle is, at the version of the move;
+// any other fence is itself.
+func (f *Fence) Place(at geo.Point, version int64) *Fence {
 	if f.Follows == "" {
 		return f
 	}
 	placed := *f
+	placed.Version = version
+	placed.geometry.points = []geo.Point{at}
 	placed.setBuffer(geo.NewCircle(at, f.RadiusMetres))
 	return &placed
 }

@@ -26,7 +26,7 @@ const maxDwellSeconds = 10 * 366 * 86_400
 // Parse reads a fence from a GeoJSON Feature. An empty id takes the Feature's own. Properties that are not ours are kept;
 // those that are ours and null are absent. The error is a *ParseError.
 func Parse(id string, feature []byte, version int64) (*Fence, error) {
-	p := parser{f: &Fence{ID: id, Version: version, ExitMarginMetres: math.NaN(), Emits: MaskAll}}
+	p := parser{f: &Fence{ID: id, Version: version, Edited: version, ExitMarginMetres: math.NaN(), Emits: MaskAll}}
 	if err := p.feature(feature); err != nil {
 		return nil, err
 	}

@@ -8,10 +8,11 @@ import (
 	"github.com/trackmesh/trackmesh/geo"
 )
 
-// Change is one record of the fences' log: a fence was put, or deleted.
+// Change is one record of the fences' log: a fence was put, deleted, or moved with the vehicle that it follows.
 type Change struct {
 	ID      string
-	Fence   *Fence // nil: deleted
+	Fence   *Fence // nil: deleted, or moved
+	Moved   *Move  // nil: put or deleted
 	Version int64  // the record's offset
 }
 
@@ -23,6 +24,7 @@ type Set struct {
 	index   index
 	history *history // of the line of sets that this one is in
 	place   int      // its place in there
+	movers  movers   // those that follow a vehicle
 }
 
 // entry is a fence in the order of ids.
@@ -63,15 +65,20 @@ func (s *Set) All(from string, fn func(*Fence) bool) {
 func (s *Set) Apply(changes []Change) *Set {
 	s.history.mutex.Lock() // copying marks the trees as shared
 	defer s.history.mutex.Unlock()
-	n := &Set{version: s.version, byID: s.byID.Clone(), index: s.index.copy()}
-	for _, c := range changes {
+	n := &Set{version: s.version, byID: s.byID.Clone(), index: s.index.copy(), movers: s.movers}
+	for i := range changes {
+		c := &changes[i]
 		n.version = max(n.version, c.Version)
-		if c.Fence == nil {
+		f, same := n.follow(c)
+		switch {
+		case same:
+		case f == nil:
 			n.byID.Delete(entry{id: c.ID})
-		} else {
-			n.byID.ReplaceOrInsert(entry{id: c.Fence.ID, fence: c.Fence})
+		default:
+			n.byID.ReplaceOrInsert(entry{id: f.ID, fence: f})
 		}
 	}
+	n.movers.fresh = false
 	n.reindex(s, changes)
 	n.history, n.place = s.history.after(s.place, changes)
 	return n

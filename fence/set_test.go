@@ -151,8 +151,7 @@ func requireDiff(t *rapid.T, from, to *fence.Set, before, after model) {
 	}), idsOf(removed))
 }
 
-func mustParse(tb testing.TB, id string, feature []byte, version int64) *fence.Fence {
-	tb.Helper()
+func mustParse(tb require.TestingT, id string, feature []byte, version int64) *fence.Fence {
 	f, err := fence.Parse(id, feature, version)
 	require.NoError(tb, err)
 	return f
@@ -160,12 +159,12 @@ func mustParse(tb testing.TB, id string, feature []byte, version int64) *fence.F
 
 func TestOfSeveralChangesToOneFenceTheLastWins(t *testing.T) {
 	a, b := mustParse(t, "x", circleFeature(newYork, 10), 1), mustParse(t, "x", circleFeature(newYork, 20), 3)
-	set := fence.NewSet().Apply([]fence.Change{{"x", a, 1}, {"x", nil, 2}, {"x", b, 3}})
+	set := fence.NewSet().Apply([]fence.Change{{ID: "x", Fence: a, Version: 1}, {ID: "x", Version: 2}, {ID: "x", Fence: b, Version: 3}})
 	got, ok := set.Get("x")
 	require.True(t, ok)
 	require.Same(t, b, got)
 	require.Equal(t, []string{"x"}, idsOf(set.At(newYork, nil)))
-	set = set.Apply([]fence.Change{{"x", a, 4}, {"x", nil, 5}})
+	set = set.Apply([]fence.Change{{ID: "x", Fence: a, Version: 4}, {ID: "x", Version: 5}})
 	require.Zero(t, set.Len())
 	require.Empty(t, set.At(newYork, nil))
 	require.Equal(t, int64(5), set.Version())
@@ -173,9 +172,9 @@ func TestOfSeveralChangesToOneFenceTheLastWins(t *testing.T) {
 }
 
 func TestSetsDerivedFromOneParentAreToldApart(t *testing.T) {
-	parent := fence.NewSet().Apply([]fence.Change{{"a", mustParse(t, "a", circleFeature(newYork, 10), 1), 1}})
-	left := parent.Apply([]fence.Change{{"b", mustParse(t, "b", circleFeature(newYork, 10), 2), 2}})
-	right := parent.Apply([]fence.Change{{"c", mustParse(t, "c", circleFeature(newYork, 10), 3), 3}, {"a", nil, 4}})
+	parent := fence.NewSet().Apply([]fence.Change{{ID: "a", Fence: mustParse(t, "a", circleFeature(newYork, 10), 1), Version: 1}})
+	left := parent.Apply([]fence.Change{{ID: "b", Fence: mustParse(t, "b", circleFeature(newYork, 10), 2), Version: 2}})
+	right := parent.Apply([]fence.Change{{ID: "c", Fence: mustParse(t, "c", circleFeature(newYork, 10), 3), Version: 3}, {ID: "a", Version: 4}})
 	changed, removed := fence.Diff(left, right)
 	require.Equal(t, []string{"c"}, idsOf(changed))
 	require.Equal(t, []string{"a", "b"}, idsOf(removed))
@@ -186,17 +185,17 @@ func TestSetsDerivedFromOneParentAreToldApart(t *testing.T) {
 
 func TestAFenceThatFollowsAVehicleIsNowhereUntilPlaced(t *testing.T) {
 	f := mustParse(t, "near", []byte(`{"type":"Feature","geometry":{"type":"Point","coordinates":[0,0]},"properties":{"radius_metres":100,"follows":"bus-1"}}`), 1)
-	set := fence.NewSet().Apply([]fence.Change{{"near", f, 1}})
+	set := fence.NewSet().Apply([]fence.Change{{ID: "near", Fence: f, Version: 1}})
 	require.Empty(t, set.At(geo.Point{}, nil))
 	require.False(t, f.Contains(geo.Point{}))
 	require.True(t, f.OutsideBy(geo.Point{}, 1))
-	placed := f.Place(newYork)
+	placed := f.Place(newYork, 7)
 	require.True(t, placed.Contains(newYork))
 	require.False(t, f.Contains(newYork))
 	require.Equal(t, "bus-1", placed.Follows)
 	require.False(t, placed.OutsideBy(geo.Destination(newYork, 90, 130), 40))
 	require.True(t, placed.OutsideBy(geo.Destination(newYork, 90, 150), 40))
-	set = set.Apply([]fence.Change{{"near", nil, 2}})
+	set = set.Apply([]fence.Change{{ID: "near", Version: 2}})
 	require.Zero(t, set.Len())
 }
 
@@ -205,7 +204,7 @@ func TestSetsAreReadWhileOthersAreDerived(t *testing.T) {
 	set := fence.NewSet()
 	for i := range 300 {
 		id := strconv.Itoa(i)
-		set = set.Apply([]fence.Change{{id, mustParse(t, id, randomFeature(r, newYork), int64(i)), int64(i)}})
+		set = set.Apply([]fence.Change{{ID: id, Fence: mustParse(t, id, randomFeature(r, newYork), int64(i)), Version: int64(i)}})
 	}
 	want := idsOf(set.At(newYork, nil))
 	edit := fence.Change{ID: "new", Fence: mustParse(t, "new", circleFeature(newYork, 5000), 1000), Version: 1000}
@@ -228,7 +227,7 @@ func TestSearchesAllocateNothing(t *testing.T) {
 	set := fence.NewSet()
 	for i := range 100 {
 		id := strconv.Itoa(i)
-		set = set.Apply([]fence.Change{{id, mustParse(t, id, randomFeature(r, newYork), int64(i)), int64(i)}})
+		set = set.Apply([]fence.Change{{ID: id, Fence: mustParse(t, id, randomFeature(r, newYork), int64(i)), Version: int64(i)}})
 	}
 	to := geo.Destination(newYork, 45, 60)
 	inside, passed := make([]*fence.Fence, 0, 200), make([]*fence.Fence, 0, 200)

@@ -30,7 +30,7 @@ func (t *Track) FencesChanged(env *Env, changed, removed []*fence.Fence, out *Ou
 	clear(t.visits[len(kept):])
 	t.visits = kept
 	for _, f := range changed {
-		if i, visiting := t.findVisit(f.ID); !visiting && len(t.visits) < maxVisits && f.Contains(t.pos) {
+		if i, visiting := t.findVisit(f.ID); !visiting && len(t.visits) < maxVisits && f.Follows != t.vehicle && f.Contains(t.pos) {
 			t.findInside(f, i, clock, out)
 		}
 	}
@@ -71,6 +71,9 @@ func (t *Track) rejudge(env *Env, v *visit, removed []*fence.Fence, clock int64,
 }
 
 func (t *Track) staysIn(env *Env, v *visit, f *fence.Fence) bool {
+	if f.Follows == t.vehicle {
+		return false
+	}
 	if f.Contains(t.pos) {
 		return true
 	}

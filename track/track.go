@@ -127,7 +127,7 @@ func (t *Track) unapplied(env *Env, fix *Fix, flag DocumentFlags, out *Output) {
 func insideAnything(env *Env, fix *Fix) bool {
 	env.inside = env.Fences.At(fix.Position, env.inside[:0])
 	for _, f := range env.inside {
-		if f.Open(fix.Time) {
+		if f.Open(fix.Time) && f.Follows != fix.Vehicle {
 			return true
 		}
 	}

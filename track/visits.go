@@ -81,6 +81,9 @@ func (t *Track) pass(env *Env, s *step, out *Output) {
 	} else {
 		env.inside, env.passed = env.Fences.Step(t.pos, at, env.inside[:0], env.passed[:0])
 	}
+	if env.Fences.HasFollowers() {
+		env.inside, env.passed = t.others(env.inside), t.others(env.passed)
+	}
 	if len(t.visits) == 0 {
 		env.entered = append(env.entered, env.inside...)
 	} else if t.compare(env) {
@@ -96,6 +99,11 @@ func (t *Track) pass(env *Env, s *step, out *Output) {
 			t.goThrough(s, f, out)
 		}
 	}
+}
+
+// others drops the fences that follow the track's own vehicle: it is never in or out of those.
+func (t *Track) others(fences []*fence.Fence) []*fence.Fence {
+	return slices.DeleteFunc(fences, func(f *fence.Fence) bool { return f.Follows == t.vehicle })
 }
 
 // compare goes through the visits and the fences that the fix is inside, both by id: it marks the visits that it is not

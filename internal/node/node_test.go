@@ -59,14 +59,19 @@ func (n *Node) request(t *testing.T, method, path, contentType, body string) (in
 // committed returns the committed records of a stream of partition 0.
 func committed(t *testing.T, log broker.Log, s broker.Stream) []broker.Record {
 	t.Helper()
+	return committedOf(t, log, s, 0)
+}
+
+func committedOf(t *testing.T, log broker.Log, s broker.Stream, partition int32) []broker.Record {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	_, end, err := log.Bounds(ctx, s, 0)
+	_, end, err := log.Bounds(ctx, s, partition)
 	require.NoError(t, err)
 	r, err := log.NewReader(broker.ReaderOptions{Name: "test"})
 	require.NoError(t, err)
 	defer r.Close()
-	r.Add(s, 0, 0)
+	r.Add(s, partition, 0)
 	var all []broker.Record
 	for next := int64(0); next < end; {
 		fetches, err := r.Poll(ctx)
