@@ -32,6 +32,7 @@ var inBoth = map[string]func(onKafka){
 	"readers pass control records and aborted ones":              controlRecords,
 	"a reader restarted at another offset shows nothing old":     readdUnderLoad,
 	"pausing loses and doubles nothing":                          pauseUnderLoad,
+	"a brief pause costs no second fetch":                        briefPauses,
 	"a removed partition is silent and the others go on":         removeUnderLoad,
 	"a partition with nothing to read says that it is caught up": greeted,
 	"an offset outside the log is an error of that partition":    outOfRange,

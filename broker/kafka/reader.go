@@ -15,6 +15,9 @@ const (
 	defaultBufferedBytes  = 8 << 20
 	defaultPartitionBytes = 1 << 20
 	readerMaxWait         = 200 * time.Millisecond // franz-go's default long poll delays a new partition by seconds
+	// pauseGrace is how long a pause lasts before the client is told of it. What the client has fetched of a partition is lost when it is
+	// told, and a lane that catches up pauses and resumes with every fetch: half of what was read would be read twice.
+	pauseGrace = 500 * time.Millisecond
 )
 
 // place is a partition of a stream.
@@ -32,6 +35,7 @@ type reading struct {
 	next   int64
 	end    int64 // -1: not known yet
 	paused bool
+	since  time.Time // when it was paused
 	failed bool
 	held   []broker.Fetch // fetched, but not to be returned while paused (or an answer that Poll has not given yet)
 }
@@ -51,7 +55,7 @@ type reader struct {
 	mu      sync.Mutex         // guards what follows
 	parts   map[place]*reading // what is wanted
 	changed map[place]bool     // places that the client must be told of; true: from a new offset, or not at all
-	told    map[place]bool     // places that the client reads; true: paused. Poll's own, under mu all the same
+	told    map[place]bool     // places that the client reads; true: it knows that they are paused. Poll's own, under mu all the same
 	wake    context.CancelFunc // ends the poll in progress
 }
 
@@ -139,7 +143,7 @@ func (r *reader) setPaused(at place, paused bool) {
 	if part == nil || part.paused == paused {
 		return
 	}
-	part.paused = paused
+	part.paused, part.since = paused, time.Now()
 	if !r.changed[at] {
 		r.changed[at] = false // to be told, but not to begin anew
 	}
@@ -153,10 +157,18 @@ func (r *reader) Poll(ctx context.Context) ([]broker.Fetch, error) {
 			return nil, broker.ErrClosed
 		}
 		polling, stop := context.WithCancel(ctx)
-		out := r.prepare(stop)
+		out, sated := r.prepare(stop)
 		if len(out) > 0 {
 			stop()
 			return out, nil
+		}
+		if sated > 0 {
+			r.rest(polling, sated)
+			stop()
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			continue
 		}
 		fetches := r.client.PollRecords(polling, -1)
 		stop()
@@ -172,19 +184,33 @@ func (r *reader) Poll(ctx context.Context) ([]broker.Fetch, error) {
 	}
 }
 
-// prepare tells the client what has changed and returns what waits already. stop becomes the way to wake the coming poll.
-func (r *reader) prepare(stop context.CancelFunc) []broker.Fetch {
+// rest waits until ctx ends or the reader is closed, but at most so long.
+func (r *reader) rest(ctx context.Context, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-r.ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// prepare tells the client what has changed and returns what waits already. stop becomes the way to wake the coming poll. sated is how
+// long nothing need be fetched: a partition whose pause the client does not know of yet has a fetch waiting, and would get another.
+func (r *reader) prepare(stop context.CancelFunc) (out []broker.Fetch, sated time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wake = stop
-	r.tellLocked()
-	return r.heldLocked(nil)
+	sated = r.tellLocked()
+	return r.heldLocked(nil), sated
 }
 
-func (r *reader) tellLocked() {
+// tellLocked tells the client of what is new, pauses only when they have lasted for pauseGrace.
+func (r *reader) tellLocked() (sated time.Duration) {
 	if len(r.changed) == 0 {
-		return
+		return 0
 	}
+	early := map[place]bool{}
 	remove, add := map[string][]int32{}, map[string]map[int32]kgo.Offset{}
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	for at, anew := range r.changed {
@@ -195,6 +221,15 @@ func (r *reader) tellLocked() {
 			delete(r.told, at)
 		}
 		reads := part != nil && !part.failed
+		if reads && !anew && part.paused && !wasPaused {
+			if left := pauseGrace - time.Since(part.since); left > 0 {
+				early[at] = false
+				if len(part.held) > 0 && (sated == 0 || left < sated) {
+					sated = left
+				}
+				continue
+			}
+		}
 		if anew && reads {
 			if add[topic] == nil {
 				add[topic] = map[int32]kgo.Offset{}
@@ -212,7 +247,7 @@ func (r *reader) tellLocked() {
 			r.told[at] = part.paused
 		}
 	}
-	clear(r.changed)
+	r.changed = early
 	if len(remove) > 0 {
 		r.client.RemoveConsumePartitions(remove)
 	}
@@ -225,6 +260,7 @@ func (r *reader) tellLocked() {
 	if len(resume) > 0 {
 		r.client.ResumeFetchPartitions(resume)
 	}
+	return sated
 }
 
 // heldLocked appends what was held back and may go now.

@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -136,6 +139,48 @@ func pauseUnderLoad(t onKafka) {
 	for want[0] <= n {
 		poll(false)
 	}
+}
+
+// briefPauses pauses each partition for a few milliseconds behind every fetch, as a lane does that catches up.
+func briefPauses(t onKafka) {
+	l := open(t, optionsFor(t, t.brokers))
+	const n, parts, size = 4000, 2, 1000
+	value := make([]byte, size)
+	random := rand.NewChaCha8([32]byte{1})
+	records := make([]broker.Record, 200)
+	for p := range int32(parts) {
+		for range n / len(records) {
+			for i := range records {
+				_, _ = random.Read(value) // never fails
+				records[i] = broker.Record{Stream: broker.Input, Partition: p, Value: bytes.Clone(value)}
+			}
+			_, err := l.Produce(t.Context(), records)
+			require.NoError(t, err)
+		}
+	}
+	r, err := l.NewReader(broker.ReaderOptions{Name: "brief", MaxPartitionBytes: 256 << 10})
+	require.NoError(t, err)
+	defer r.Close()
+	before := testutil.ToFloat64(l.metrics.readBytes)
+	for p := range int32(parts) {
+		r.Add(broker.Input, p, 0)
+	}
+	var next [parts]int64
+	for next[0] < n || next[1] < n {
+		fetches, err := r.Poll(t.Context())
+		require.NoError(t, err)
+		for _, f := range fetches {
+			require.NoError(t, f.Err)
+			for _, rec := range f.Records {
+				require.Equal(t, next[f.Partition], rec.Offset)
+				next[f.Partition]++
+			}
+			r.Pause(broker.Input, f.Partition)
+			time.AfterFunc(10*time.Millisecond, func() { r.Resume(broker.Input, f.Partition) })
+		}
+	}
+	read := testutil.ToFloat64(l.metrics.readBytes) - before
+	require.Less(t, read, 1.2*n*parts*size, "what was fetched is fetched again after a brief pause")
 }
 
 func removeUnderLoad(t onKafka) {
