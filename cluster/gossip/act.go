@@ -16,13 +16,19 @@ func (g *Gossip) act() {
 	defer g.running.Done()
 	keys := time.NewTicker(keyCheck)
 	defer keys.Stop()
+	var again <-chan time.Time
 	for {
 		select {
 		case <-g.stop:
 			return
 		case <-g.inbox.wake:
 			g.drain()
-			g.publish()
+			if g.publish() {
+				again = time.After(repeatAfter)
+			}
+		case <-again:
+			g.announce()
+			again = nil
 		case <-keys.C:
 			g.ReloadKeys()
 		}
@@ -85,7 +91,11 @@ func (g *Gossip) message(b []byte) happening {
 	switch b[0] {
 	case listMessage:
 		if l, err := decodeList(b[1:]); err == nil {
-			return g.table.listed(l)
+			what, fresh := g.table.listed(l)
+			if fresh && l.parts > 1 { // a whole list came with an exchange of state, as it will to the others
+				g.broadcasts.QueueBroadcast(part{l.name, l.part, b})
+			}
+			return what
 		}
 	case goodbyeMessage:
 		name, boot, err := decodeGoodbye(b[1:])
@@ -131,17 +141,16 @@ func (g *Gossip) log(what happening, e event) {
 	g.metrics.events.WithLabelValues([...]string{"nothing", "joined", "restarted", "left", "died", "changed"}[what]).Inc()
 }
 
-// publish tells memberlist what has changed here.
-func (g *Gossip) publish() {
+// publish tells memberlist what has changed here, if anything.
+func (g *Gossip) publish() bool {
 	g.mu.Lock()
 	dirty := g.dirty
 	g.dirty = false
 	g.mu.Unlock()
 	if !dirty {
-		return
+		return false
 	}
-	// It asks for the metadata, queues it, and waits for its broadcasts to end; there is nothing to wait for, the queue is enough.
-	_ = g.list.Load().UpdateNode(time.Microsecond)
+	g.announce()
 	g.mu.Lock()
 	var parts []list
 	if g.self.elsewhere && g.spread != g.self.listVersion {
@@ -150,9 +159,13 @@ func (g *Gossip) publish() {
 	}
 	g.mu.Unlock()
 	for _, p := range parts {
-		g.broadcasts.QueueBroadcast(part{p.part, append([]byte{listMessage}, p.encode()...)})
+		g.broadcasts.QueueBroadcast(part{p.name, p.part, append([]byte{listMessage}, p.encode()...)})
 	}
+	return true
 }
+
+// announce queues our metadata. memberlist would wait for its broadcasts to end; there is nothing to wait for.
+func (g *Gossip) announce() { _ = g.list.Load().UpdateNode(time.Microsecond) }
 
 // tellWatchers is the goroutine that calls those who watch.
 func (g *Gossip) tellWatchers() {

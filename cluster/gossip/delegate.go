@@ -16,8 +16,9 @@ const (
 )
 
 // partSize is how many partitions one broadcast part holds, at most: it must fit a packet beside memberlist's own news. A part of
-// 128 with the longest varints (5 and 10 bytes) would not, but those of any log do: three bytes each, four rarely.
-const partSize = 128
+// 200 with the longest varints (5 and 10 bytes) would not, but those of any log do: two bytes each, four rarely. What does not
+// fit waits for the exchange of state.
+const partSize = 200
 
 // delegate is what memberlist asks and tells. Nothing here blocks.
 type delegate struct{ g *Gossip }
@@ -70,19 +71,20 @@ func (d delegate) MergeRemoteState(b []byte, _ bool) {
 	}
 }
 
-// part is a broadcast of a part of our own list; a newer version takes its place in the queue.
+// part is a broadcast of a part of a list, our own or one that was fresh to us; a newer version takes its place in the queue.
 type part struct {
+	node    string
 	index   uint64
 	message []byte
 }
 
 // Name identifies the part among the queued ones.
-func (p part) Name() string { return fmt.Sprint("part ", p.index) }
+func (p part) Name() string { return fmt.Sprint(p.node, "/", p.index) }
 
 // Invalidates is true of an older version of the same part.
 func (p part) Invalidates(other memberlist.Broadcast) bool {
 	o, ok := other.(part)
-	return ok && o.index == p.index
+	return ok && o.index == p.index && o.node == p.node
 }
 
 // Message is what is sent.

@@ -3,7 +3,7 @@
 //
 // A node's metadata is at most 512 bytes and travels with every message about it. Partitions with their terms take about two
 // bytes each there, so some 200 fit. A longer list goes out in parts by broadcast, and whole with every exchange of state (on
-// joining, and every 10 s with somebody); the metadata then says which version of the list is current. Until that comes, the
+// joining, and every 5 s with somebody, less often from 33 nodes on); the metadata then says which version of the list is current. Until that comes, the
 // version before counts: a question that reaches a wrong owner is told so.
 //
 // It refuses to decide anything: package cluster does. A wrong view costs time, never data. It refuses nodes with other keys or of

@@ -23,6 +23,9 @@ import (
 const (
 	// keyCheck is how often the key file is looked at.
 	keyCheck = 5 * time.Second
+	// repeatAfter is when a change is told once more: with 50 nodes, one update in 60 dies out before it has reached everybody (each
+	// node repeats it 8 times, to members at random), and would come with the next exchange of state only.
+	repeatAfter = time.Second
 	// leaveTimeout bounds the goodbye when the caller's time is longer.
 	leaveTimeout = 3 * time.Second
 )
@@ -160,7 +163,7 @@ func (g *Gossip) config() (*memberlist.Config, error) {
 	c.AdvertiseAddr, c.AdvertisePort = ip.String(), port
 	c.ProbeInterval, c.ProbeTimeout = 300*time.Millisecond, 150*time.Millisecond
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 2, 2
-	c.GossipInterval, c.PushPullInterval = 100*time.Millisecond, 10*time.Second
+	c.GossipInterval, c.PushPullInterval = 100*time.Millisecond, 5*time.Second
 	c.TCPTimeout = 2 * time.Second
 	c.DeadNodeReclaimTime = time.Nanosecond // a name may come back from another address as soon as its old bearer is dead
 	c.Delegate, c.Events, c.Conflict = delegate{g}, g.inbox, g.inbox

@@ -13,6 +13,9 @@ const (
 	lostFor = time.Hour
 	// disputedFor is how long after a conflict about its name a node goes on to introduce itself.
 	disputedFor = 30 * time.Second
+	// newFor is how long a node that has just started asks around: when many start at once, news of some die out before they have
+	// reached all (each is repeated a bounded number of times, to members at random).
+	newFor = 15 * time.Second
 )
 
 // mend is the goroutine that makes whole what memberlist leaves apart: it exchanges state with the living only, so two halves of
@@ -39,7 +42,7 @@ func (g *Gossip) whomToMeet(now time.Time) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var addrs []string
-	if now.Sub(g.disputed) < disputedFor {
+	if now.Sub(g.disputed) < disputedFor || now.Sub(g.since) < newFor {
 		for _, e := range g.table.alive {
 			addrs = append(addrs, e.addr)
 		}

@@ -15,7 +15,8 @@ import (
 
 func lists(t *rapid.T) []cluster.Running {
 	var out []cluster.Running
-	for p := int32(0); len(out) < rapid.IntRange(0, 300).Draw(t, "more"); {
+	n := rapid.IntRange(0, 450).Draw(t, "partitions")
+	for p := int32(0); len(out) < n; {
 		p += rapid.Int32Range(1, 1000).Draw(t, "gap")
 		out = append(out, cluster.Running{Partition: p - 1, Term: rapid.Uint64().Draw(t, "term")})
 	}
@@ -121,6 +122,8 @@ func TestALongListReachesEverybody(t *testing.T) {
 
 func eventuallyRuns(t *testing.T, nodes []*node, n int, term uint64) {
 	t.Helper()
+	began := time.Now()
+	defer func() { t.Logf("%d partitions known to all after %v", n, time.Since(began)) }()
 	for _, node := range nodes {
 		require.Eventually(t, func() bool {
 			r := node.member("a").Running
@@ -133,16 +136,20 @@ func TestTheTableByEvent(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	table := newTable()
+	listed := func(l list) happening {
+		what, _ := table.listed(l)
+		return what
+	}
 	require.Equal(t, nothing, table.lost("a", now), "never seen")
-	require.Equal(t, nothing, table.listed(list{name: "a", parts: 1}), "never seen")
+	require.Equal(t, nothing, listed(list{name: "a", parts: 1}), "never seen")
 	require.Equal(t, joined, table.heard("a", "h:1", meta{boot: "1", listVersion: 1, running: []cluster.Running{{Partition: 4, Term: 1}}}, now))
 	require.Equal(t, changed, table.heard("a", "h:1", meta{boot: "1", listVersion: 2, elsewhere: true}, now))
 	require.Len(t, table.members()[0].Running, 1, "what it ran before counts until the new list comes")
-	require.Equal(t, nothing, table.listed(list{name: "a", boot: "0", version: 9, parts: 1}), "of an earlier start")
-	require.Equal(t, nothing, table.listed(list{name: "a", boot: "1", version: 3, parts: 2}), "half of it")
-	require.Equal(t, changed, table.listed(list{name: "a", boot: "1", version: 4, parts: 1}), "a newer one overtakes")
+	require.Equal(t, nothing, listed(list{name: "a", boot: "0", version: 9, parts: 1}), "of an earlier start")
+	require.Equal(t, nothing, listed(list{name: "a", boot: "1", version: 3, parts: 2}), "half of it")
+	require.Equal(t, changed, listed(list{name: "a", boot: "1", version: 4, parts: 1}), "a newer one overtakes")
 	require.Empty(t, table.members()[0].Running)
-	require.Equal(t, nothing, table.listed(list{name: "a", boot: "1", version: 3, part: 1, parts: 2}), "too late")
+	require.Equal(t, nothing, listed(list{name: "a", boot: "1", version: 3, part: 1, parts: 2}), "too late")
 	require.Equal(t, restarted, table.heard("a", "h:2", meta{boot: "2"}, now))
 	require.Equal(t, died, table.lost("a", now))
 	addr, ok := table.address("a")

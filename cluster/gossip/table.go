@@ -72,28 +72,28 @@ func (t *table) heard(name, addr string, m meta, now time.Time) happening {
 	return changed
 }
 
-// listed takes in a part of a list, or a whole one.
-func (t *table) listed(l list) happening {
+// listed takes in a part of a list, or a whole one. It is fresh when it was not known: then others should hear of it too.
+func (t *table) listed(l list) (what happening, fresh bool) {
 	e := t.alive[l.name]
 	if e == nil || e.meta.boot != l.boot || l.version <= e.whole.version || l.version < e.version {
-		return nothing
+		return nothing, false
 	}
 	if l.version > e.version || len(e.parts) != int(l.parts) {
 		e.version, e.parts, e.received = l.version, make([]list, l.parts), 0
 	}
 	if e.parts[l.part].parts != 0 {
-		return nothing
+		return nothing, false
 	}
 	e.parts[l.part] = l
 	if e.received++; e.received < len(e.parts) {
-		return nothing
+		return nothing, true
 	}
 	e.whole = list{name: l.name, boot: l.boot, version: l.version, parts: 1}
 	for _, part := range e.parts {
 		e.whole.running = append(e.whole.running, part.running...)
 	}
 	e.parts, e.received = nil, 0
-	return changed
+	return changed, true
 }
 
 // lost takes in that a node is gone. A node that said goodbye, or was draining, has left; any other has died.
