@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	mendEvery = 2 * time.Second
+	mendEvery = time.Second
 	// lostFor is how long a member that died is looked for: a network that was divided for longer needs the seeds again.
 	lostFor = time.Hour
 	// disputedFor is how long after a conflict about its name a node goes on to introduce itself.
@@ -37,18 +37,21 @@ func (g *Gossip) mend() {
 	}
 }
 
-// whomToMeet is one address at random, or "" when nothing is amiss.
+// whomToMeet is one address at random, or "" when nothing is amiss. The lost come first half of the time.
 func (g *Gossip) whomToMeet(now time.Time) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var addrs []string
-	if now.Sub(g.disputed) < disputedFor || now.Sub(g.since) < newFor {
-		for _, e := range g.table.alive {
-			addrs = append(addrs, e.addr)
-		}
+	if g.self.status == cluster.Draining {
+		return ""
 	}
-	if len(addrs) == 0 && g.self.status != cluster.Draining {
-		addrs = g.table.lostSince(now.Add(-lostFor))
+	addrs := g.table.lostSince(now.Add(-lostFor))
+	if now.Sub(g.disputed) < disputedFor || now.Sub(g.since) < newFor {
+		if len(addrs) == 0 || rand.IntN(2) == 0 {
+			addrs = nil
+			for _, e := range g.table.alive {
+				addrs = append(addrs, e.addr)
+			}
+		}
 	}
 	if len(addrs) == 0 {
 		return ""
