@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/history"
 )
 
@@ -204,75 +203,4 @@ func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
 		return writeJSON(w, http.StatusOK, raw)
 	}
 	return s.explain(w, r, raw)
-}
-
-// proof is what the explanation needs of an event.
-type proof struct {
-	ID       string     `json:"id"`
-	Type     string     `json:"type"`
-	Cause    string     `json:"cause"`
-	Location [2]float64 `json:"location"`
-	Fence    *struct {
-		ID      string `json:"id"`
-		Version int64  `json:"version"`
-	} `json:"fence"`
-	Evidence struct {
-		Before *evidence `json:"before"`
-		After  *evidence `json:"after"`
-	} `json:"evidence"`
-}
-
-type evidence struct {
-	Time     string     `json:"time"`
-	Location [2]float64 `json:"location"`
-	Offset   int64      `json:"offset"`
-}
-
-func (e *evidence) point() geo.Point { return geo.Point{Lon: e.Location[0], Lat: e.Location[1]} }
-
-// rules say in a sentence what made an event.
-var rules = map[string]string{
-	"enter":        "outside before and inside now; dated where the segment first meets the boundary",
-	"exit":         "inside before and outside by more than the margin now; dated where the segment last leaves the boundary",
-	"cross":        "both fixes outside, and the segment between them meets the interior; dated where it goes in",
-	"dwell":        "inside for dwell_seconds since the enter",
-	"stop_started": "all fixes of the stop-after time were within the stop radius of its first one",
-	"stop_ended":   "two fixes in a row outside the stop radius; dated at the first of them",
-	"trip_started": "the stop before it ended",
-	"trip_ended":   "the stop after it started",
-	"gap_started":  "no fix for longer than gap-after on the track's clock",
-	"gap_ended":    "the next accepted fix after a gap",
-}
-
-func (s *Server) explain(w http.ResponseWriter, r *http.Request, raw json.RawMessage) error {
-	var e proof
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return fmt.Errorf("reading a stored event: %w", err)
-	}
-	at := geo.Point{Lon: e.Location[0], Lat: e.Location[1]}
-	explanation := map[string]any{"role": "event", "rule": rules[e.Type], "cause": e.Cause, "event": raw}
-	features := []any{newFeature(e.ID, pointGeometry(at), explanation)}
-	before, after := e.Evidence.Before, e.Evidence.After
-	if before != nil {
-		explanation["metres_from_before"] = number(geo.Distance(before.point(), at))
-		features = append(features, newFeature("before", pointGeometry(before.point()), map[string]any{"role": "before", "time": before.Time, "offset": before.Offset}))
-	}
-	if after != nil {
-		explanation["metres_to_after"] = number(geo.Distance(at, after.point()))
-		features = append(features, newFeature("after", pointGeometry(after.point()), map[string]any{"role": "after", "time": after.Time, "offset": after.Offset}))
-	}
-	if before != nil && after != nil {
-		segment := &geometry{"LineString", []lonLat{lonLat(before.point()), lonLat(after.point())}}
-		length := number(geo.Distance(before.point(), after.point()))
-		features = append(features, newFeature("segment", segment, map[string]any{"role": "segment", "length_metres": length}))
-	}
-	if e.Fence != nil {
-		current, err := s.opts.Fences.Get(r.Context(), e.Fence.ID)
-		same := err == nil && current.Version == e.Fence.Version
-		explanation["fence_unchanged"] = same // else the drawing would show another fence than the one that was judged by
-		if same {
-			features = append(features, json.RawMessage(current.Feature))
-		}
-	}
-	return writeGeoJSON(w, map[string]any{"type": "FeatureCollection", "features": features})
 }

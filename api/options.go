@@ -11,6 +11,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/broker"
 	"github.com/trackmesh/trackmesh/history"
+	"github.com/trackmesh/trackmesh/track"
 )
 
 // Options of a Server. Fields without a named default must be set.
@@ -29,6 +30,8 @@ type Options struct {
 	// History answers for the past; nil: nothing is stored. HistoryMode is --history (default "all", "off" without History).
 	History     history.Store
 	HistoryMode string
+	// Settings are the node's semantics, for backtests.
+	Settings track.Settings
 	// IngestFormat is the format of lines whose request has no content type. Default "application/json".
 	IngestFormat string
 
@@ -53,6 +56,8 @@ type Options struct {
 	MaxIngests       int           // under way at once; default 16
 	MaxStreams       int           // SSE and WebSocket clients at once; default 2000
 	MaxImports       int           // fence imports under way at once; default 2
+	MaxBacktests     int           // under way at once; default 2
+	BacktestTimeout  time.Duration // of one backtest; default 5 min
 	StreamHeartbeat  time.Duration // default 15 s
 	FrameInterval    time.Duration // of the live map; default 1 s
 	ClientPatience   time.Duration // how long one write to, or read from, a slow client may take; default 30 s
@@ -73,6 +78,9 @@ func (o *Options) withDefaults() Options {
 	setDefault(&d.MaxIngests, 16)
 	setDefault(&d.MaxStreams, 2000)
 	setDefault(&d.MaxImports, 2)
+	setDefault(&d.MaxBacktests, 2)
+	setDefault(&d.BacktestTimeout, 5*time.Minute)
+	setDefault(&d.Settings, track.DefaultSettings())
 	setDefault(&d.StreamHeartbeat, 15*time.Second)
 	setDefault(&d.FrameInterval, time.Second)
 	setDefault(&d.ClientPatience, 30*time.Second)

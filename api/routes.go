@@ -60,6 +60,7 @@ func (s *Server) table() []route {
 		{"GET /api/v1/fences/{id}", roleRead, question, s.getFence},
 		{"PUT /api/v1/fences/{id}", roleWrite, upload, s.putFence},
 		{"DELETE /api/v1/fences/{id}", roleWrite, upload, s.deleteFence},
+		{"POST /api/v1/fences/{id}/backtest", roleRead, upload, s.postBacktest},
 		{"GET /api/v1/events", roleRead, question, s.getEvents},
 		{"GET /api/v1/events/{id}", roleRead, question, s.getEvent},
 		{"GET /api/v1/events/stream", roleRead, stream, s.getEventStream},

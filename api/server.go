@@ -14,19 +14,20 @@ import (
 
 // Server answers HTTP for one node.
 type Server struct {
-	opts     Options
-	metrics  *metrics
-	routes   []route
-	mux      *http.ServeMux
-	handler  http.Handler
-	http     *http.Server
-	csrf     *http.CrossOriginProtection
-	assets   *assets
-	tail     *tail
-	hub      *hub
-	ingests  slotsOf
-	imports  slotsOf
-	watchers slotsOf
+	opts      Options
+	metrics   *metrics
+	routes    []route
+	mux       *http.ServeMux
+	handler   http.Handler
+	http      *http.Server
+	csrf      *http.CrossOriginProtection
+	assets    *assets
+	tail      *tail
+	hub       *hub
+	ingests   slotsOf
+	imports   slotsOf
+	backtests slotsOf
+	watchers  slotsOf
 
 	stopping context.Context // ends when Stop is called: streams end with it
 	stop     context.CancelFunc
@@ -59,6 +60,7 @@ func New(opts Options) (*Server, error) {
 	if s.assets, err = newAssets(s.opts.Web, s.opts.WebConfig); err != nil {
 		return nil, fmt.Errorf("reading the web assets: %w", err)
 	}
+	s.backtests = newSlotsOf(s.opts.MaxBacktests)
 	s.ingests, s.imports, s.watchers = newSlotsOf(s.opts.MaxIngests), newSlotsOf(s.opts.MaxImports), newSlotsOf(s.opts.MaxStreams)
 	s.tail = newTail(s.opts, s.metrics)
 	s.hub = newHub(s.opts, s.metrics)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +193,50 @@ func BenchmarkBuild(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkImport reads a million fences as a node does, and says how large the process became: run it by itself.
+func BenchmarkImport(b *testing.B) {
+	w := workloads()[3]
+	if testing.Short() {
+		w.fences = 1000
+	}
+	for b.Loop() {
+		r := rand.New(rand.NewPCG(1, 2))
+		set, work := fence.NewSet(), time.Duration(0)
+		changes := make([]fence.Change, 0, 5000)
+		for i := range w.fences {
+			feature := w.feature(r, w.area.place(r))
+			started := cpuTime(b)
+			f, err := fence.Parse("fence-"+strconv.Itoa(i), feature, int64(i))
+			require.NoError(b, err)
+			if changes = append(changes, fence.Change{ID: f.ID, Fence: f, Version: int64(i)}); len(changes) == cap(changes) || i == w.fences-1 {
+				set = set.Apply(changes)
+				changes = changes[:0]
+			}
+			work += cpuTime(b) - started
+		}
+		require.Equal(b, w.fences, set.Len())
+		b.ReportMetric(work.Seconds(), "cpu-s/import")
+		b.ReportMetric(float64(heap())/1e6, "MB-heap")
+		b.ReportMetric(residentMB(b), "MB-peak-resident")
+		runtime.KeepAlive(set)
+	}
+}
+
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// residentMB is the most that the process ever had in memory.
+func residentMB(tb testing.TB) float64 {
+	tb.Helper()
+	var u syscall.Rusage
+	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return float64(u.Maxrss) / 1e3 // it counts kilobytes
 }
 
 // BenchmarkEdit puts one fence into a large set.

@@ -62,8 +62,10 @@ func appendEvidence(dst []byte, e *Event) []byte {
 		dst = appendTime(dst, part.fix.Time)
 		dst = append(dst, `,"location":`...)
 		dst = appendPoint(dst, part.fix.Location)
-		dst = append(dst, `,"offset":`...)
-		dst = strconv.AppendInt(dst, part.fix.Offset, 10)
+		if part.fix.Offset >= 0 { // a backtest knows none
+			dst = append(dst, `,"offset":`...)
+			dst = strconv.AppendInt(dst, part.fix.Offset, 10)
+		}
 		dst = append(dst, '}')
 	}
 	return append(dst, '}')

@@ -186,6 +186,20 @@ func TestFencesPutWrapsAGeometry(t *testing.T) {
 	require.Equal(t, `"8"`, last.header.Get("If-Match"))
 }
 
+func TestFencesBacktestShowsWhatAFenceWouldHaveMade(t *testing.T) {
+	t.Parallel()
+	found := strings.Replace(eventsBody, `"limit":100,"next":""`, `"limit":5,"fixes":70,"vehicles":2,"truncated":true`, 1)
+	node := newScripted(t).on("POST /api/v1/fences/a%20b/backtest", ok(found))
+	got := call(t, node.URL, `{"type":"Point","coordinates":[1,2]}`, "fences", "backtest", "a b", "--from", "2h", "--vehicle", "v,1", "--feature", "-", "--limit", "5")
+	require.Equal(t, 0, got.code, got.err)
+	require.Contains(t, got.err, "70 fixes of 2 vehicles")
+	require.Contains(t, got.out, "depot (Depot)")
+	last := node.last(t)
+	require.Equal(t, "limit=5", last.query)
+	require.JSONEq(t, `{"from":"2026-03-04T10:00:00.000Z","to":"2026-03-04T12:00:00.000Z","vehicles":["v,1"],"feature":{"type":"Feature","geometry":{"type":"Point","coordinates":[1,2]},"properties":{}}}`, last.body)
+	require.Equal(t, 2, call(t, node.URL, "", "fences", "backtest", "a").code, "from when?")
+}
+
 func TestFencesDeleteAndRefusals(t *testing.T) {
 	t.Parallel()
 	node := newScripted(t).on("DELETE /api/v1/fences/a", ok(`{"id":"a","version":9,"live":true}`))

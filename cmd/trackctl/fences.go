@@ -19,8 +19,8 @@ import (
 )
 
 func (a *app) fencesCommand() *cobra.Command {
-	cmd := group("fences", "Geofences: list, read, put, delete, import")
-	cmd.AddCommand(a.fencesList(), a.fencesGet(), a.fencesPut(), a.fencesDelete(), a.fencesImport())
+	cmd := group("fences", "Geofences: list, read, put, delete, import, backtest")
+	cmd.AddCommand(a.fencesList(), a.fencesGet(), a.fencesPut(), a.fencesDelete(), a.fencesImport(), a.fencesBacktest())
 	return cmd
 }
 

@@ -236,7 +236,7 @@ func (n *Node) startAPI(listener net.Listener) error {
 	options := api.Options{
 		Node: n.opts.NodeName, Live: api.LocalLive{Fleet: n.fleet, Home: n.host.Home, Patience: patience}, Paths: hostPaths{n.host}, Messages: hostMessages{n.host},
 		Fences: boardFences{n.board, n.host}, Log: n.log, Split: splitter(n.opts.source()), Partitioner: partitioner,
-		Cluster: clusterState{n}, Ready: readiness{n}, History: n.history, HistoryMode: n.opts.History, IngestFormat: n.ingestFormat(),
+		Cluster: clusterState{n}, Ready: readiness{n}, History: n.history, HistoryMode: n.opts.History, Settings: n.opts.settings(), IngestFormat: n.ingestFormat(),
 		Web: web.Assets(), WebConfig: map[string]string{"map_style_url": n.opts.MapStyleURL, "version": n.opts.Version},
 		LocalOnly: n.opts.AuthTokensFile == "" && !n.opts.InsecureNoAuth, CORSOrigins: n.opts.CORSOrigins, Secure: n.opts.TLSCertFile != "",
 		Logger: n.logger, Registerer: n.registry, Gatherer: n.registry,
