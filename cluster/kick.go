@@ -1,14 +1,17 @@
 package cluster
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
 const (
-	// StuckAfter is how long a join may be pending before it is asked who blocks it. The living rejoin within one heartbeat.
+	// StuckAfter is how long a join may be pending before those who block it are removed. The living rejoin within one heartbeat.
 	StuckAfter = 500 * time.Millisecond
+	// askAfter is how long it may be pending before it is asked who blocks it, so that the pings are over by then.
+	askAfter = 150 * time.Millisecond
 	// MissedPings are the direct pings, one after the other, that a member must have missed.
 	MissedPings = 2
 )
@@ -55,10 +58,10 @@ type View struct {
 // ends. It is pure: whoever owns it asks Describe often, describes the group when it says so, pings whom Suspects names,
 // and removes what Decide returns.
 //
-//	quiet ──join pending for 500 ms──> describe ──who is not alive──> suspects ──two pings missed, join still pending──> removed
-//	  ^ ^                                 │ nobody                       │ answers, or the join ends                        │
-//	  │ └─────────────────────────────────┴──────────────────────────────┘                                                  │
-//	  └──────────────────────────────────────────── for 500 ms ─────────────────────────────────────────────────────────────┘
+//	quiet ──join pending for 150 ms──> describe ──who is not alive──> suspects ──two pings missed, pending for 500 ms──> removed
+//	  ^ ^                                 │ nobody                       │ answers, or the join ends                      │
+//	  │ └─────────────────────────────────┴──────────────────────────────┘                                                │
+//	  └──────────────────────────────────────── for 500 ms, for that member ──────────────────────────────────────────────┘
 //
 // Who blocks the join is removed when it is an earlier start of a node that runs now, or is not alive to gossip and has missed two
 // pings, or says itself that it has lost the group, unless we had lost it ourselves lately (then it may be Kafka that is away).
@@ -67,31 +70,31 @@ type View struct {
 type Kick struct {
 	node, boot string
 	started    time.Time
-	last       time.Time // the last decision to remove somebody
-	checked    string    // the member id under which we looked for our own leftovers
+	removed    map[string]time.Time // when it was last decided to remove that member id
+	checked    string               // the member id under which we looked for our own leftovers
 }
 
 // NewKick makes the rule of one node.
 func NewKick(node, boot string, now time.Time) *Kick {
-	return &Kick{node: node, boot: boot, started: now}
+	return &Kick{node: node, boot: boot, started: now, removed: map[string]time.Time{}}
 }
 
 // Describe says that the group should be described now: somebody blocks our join, or we have a new member id and look for
 // those that earlier tries of ours left behind.
 func (k *Kick) Describe(v View) bool {
-	return k.stuck(v) || k.unchecked(v)
+	return k.pending(v, askAfter) || k.unchecked(v)
 }
 
 func (k *Kick) unchecked(v View) bool { return v.OwnID != "" && v.OwnID != k.checked }
 
-func (k *Kick) stuck(v View) bool {
-	return !v.JoinPending.IsZero() && v.Now.Sub(v.JoinPending) >= StuckAfter &&
-		v.Now.Sub(k.started) >= StuckAfter && v.Now.Sub(k.last) >= StuckAfter
+// pending says that our join waits for as long as that, and that we have been here long enough to judge others.
+func (k *Kick) pending(v View, wait time.Duration) bool {
+	return !v.JoinPending.IsZero() && v.Now.Sub(v.JoinPending) >= wait && v.Now.Sub(k.started) >= StuckAfter
 }
 
 // Suspects are the names of the nodes that must be pinged before Decide: in the group, but not alive to gossip.
 func (k *Kick) Suspects(v View) []string {
-	if !k.stuck(v) {
+	if !k.pending(v, askAfter) {
 		return nil
 	}
 	alive := byName(v.Members)
@@ -109,9 +112,13 @@ func (k *Kick) Suspects(v View) []string {
 // Decide says whom to remove, by member id in order. wasSick: this node has lost the group itself lately (Health.WasSick).
 // The view must be of now: a join that has ended meanwhile needs nobody's removal.
 func (k *Kick) Decide(v View, wasSick bool) []Removal {
-	stuck, alive := k.stuck(v), byName(v.Members)
+	stuck, alive := k.pending(v, StuckAfter), byName(v.Members)
+	maps.DeleteFunc(k.removed, func(_ string, at time.Time) bool { return v.Now.Sub(at) >= StuckAfter })
 	var out []Removal
 	for _, g := range v.Group {
+		if _, waits := k.removed[g.MemberID]; waits {
+			continue
+		}
 		if reason := k.judge(g, v, stuck, wasSick, alive); reason != "" {
 			out = append(out, Removal{g, reason})
 		}
@@ -119,8 +126,8 @@ func (k *Kick) Decide(v View, wasSick bool) []Removal {
 	if k.unchecked(v) {
 		k.checked = v.OwnID
 	}
-	if len(out) > 0 {
-		k.last = v.Now
+	for _, r := range out {
+		k.removed[r.MemberID] = v.Now
 	}
 	slices.SortFunc(out, func(a, b Removal) int { return strings.Compare(a.MemberID, b.MemberID) })
 	return out

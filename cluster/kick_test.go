@@ -122,16 +122,28 @@ func TestTheGroupIsDescribedOnlyWhenSomebodyBlocksOrWeAreNew(t *testing.T) {
 	require.False(t, k.Describe(v), "once")
 }
 
-func TestAfterARemovalItWaits(t *testing.T) {
+func TestTheGroupIsDescribedBeforeSomebodyIsRemoved(t *testing.T) {
 	t.Parallel()
 	k, v := cluster.NewKick("a", "1", t0), scene()
-	require.NotEmpty(t, k.Decide(v, false))
-	v.Now = v.Now.Add(499 * time.Millisecond)
+	v.OwnID = ""
+	v.JoinPending = v.Now.Add(-149 * time.Millisecond)
 	require.False(t, k.Describe(v))
-	require.Empty(t, k.Decide(v, false))
-	v.Now = v.Now.Add(time.Millisecond)
+	v.JoinPending = v.Now.Add(-150 * time.Millisecond)
 	require.True(t, k.Describe(v))
-	require.NotEmpty(t, k.Decide(v, false), "it is still there")
+	require.Equal(t, []string{"b"}, k.Suspects(v), "the pings are over when it is time to remove")
+	require.Empty(t, k.Decide(v, false))
+}
+
+func TestAfterARemovalItWaitsForThatMember(t *testing.T) {
+	t.Parallel()
+	k, v := cluster.NewKick("a", "1", t0), scene()
+	require.Len(t, k.Decide(v, false), 1)
+	v.Now = v.Now.Add(499 * time.Millisecond)
+	require.Empty(t, k.Decide(v, false))
+	v.Group, v.Missed["c"] = append(v.Group, in("c", "1", "c-id")), 2
+	require.Len(t, k.Decide(v, false), 1, "another one need not wait")
+	v.Now = v.Now.Add(time.Millisecond)
+	require.Len(t, k.Decide(v, false), 1, "it is still there")
 }
 
 func TestOnlyStrangersToGossipArePinged(t *testing.T) {
@@ -147,21 +159,26 @@ func TestOnlyStrangersToGossipArePinged(t *testing.T) {
 func TestANodeIsSickTwoSecondsAfterItsLastContact(t *testing.T) {
 	t.Parallel()
 	h := cluster.NewHealth(t0)
+	require.False(t, h.Probe(t0.Add(499*time.Millisecond)))
+	require.True(t, h.Probe(t0.Add(500*time.Millisecond)), "a pending join sends no heartbeats")
+	require.False(t, h.WasSick(t0.Add(999*time.Millisecond)))
 	require.False(t, h.Sick(t0.Add(1999*time.Millisecond)))
-	require.False(t, h.WasSick(t0.Add(1999*time.Millisecond)))
-	require.False(t, h.Probe(t0.Add(999*time.Millisecond)))
-	require.True(t, h.Probe(t0.Add(time.Second)), "a pending join sends no heartbeats")
 	require.True(t, h.Sick(t0.Add(2*time.Second)))
 	require.True(t, h.WasSick(t0.Add(2*time.Second)))
 	h.Contact(t0.Add(3 * time.Second))
-	require.False(t, h.Sick(t0.Add(4*time.Second)))
-	h.Contact(t0.Add(4 * time.Second))
-	h.Contact(t0.Add(5 * time.Second))
-	for s := 6; s < 30; s++ {
-		now := t0.Add(time.Duration(s) * time.Second)
+	for at := 3 * time.Second; at < 30*time.Second; at += 200 * time.Millisecond {
+		now := t0.Add(at)
 		h.Contact(now)
-		require.Equal(t, s < 18, h.WasSick(now), "15 s after second 3, at second %d", s)
+		require.Equal(t, at < 18*time.Second, h.WasSick(now), "15 s after second 3, at %s", at)
 	}
+}
+
+func TestWhoMissedTheCoordinatorForASecondDoesNotJudgeTheSick(t *testing.T) {
+	t.Parallel()
+	h := cluster.NewHealth(t0)
+	h.Contact(t0.Add(1100 * time.Millisecond))
+	require.False(t, h.Sick(t0.Add(1100*time.Millisecond)))
+	require.True(t, h.WasSick(t0.Add(1100*time.Millisecond)), "the others may be silent for two by now")
 }
 
 func TestASicknessThatNobodyAskedAboutIsRemembered(t *testing.T) {

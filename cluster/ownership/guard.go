@@ -10,10 +10,12 @@ import (
 const (
 	// guardInterval is how often the rule is asked.
 	guardInterval = 50 * time.Millisecond
+	// askInterval is how often the group is described at most.
+	askInterval = 200 * time.Millisecond
 	// askTimeout bounds each question to the coordinator.
 	askTimeout = time.Second
 	// probeAfter is the silence after which the coordinator is asked for the group: a join that waits sends no heartbeats.
-	probeAfter = time.Second
+	probeAfter = 500 * time.Millisecond
 )
 
 // guard is the loop that keeps the group free of the dead.
@@ -21,14 +23,18 @@ func (k *Keeper) guard(ctx context.Context) {
 	rule := cluster.NewKick(k.self.Name, k.self.Boot, time.Now())
 	ticker := time.NewTicker(guardInterval)
 	defer ticker.Stop()
+	var asked time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		view := k.view()
-		if rule.Describe(view) {
+		if time.Since(asked) < askInterval {
+			continue
+		}
+		if rule.Describe(k.view()) {
+			asked = time.Now()
 			k.judge(ctx, rule)
 			continue
 		}
@@ -64,10 +70,23 @@ func (k *Keeper) judge(ctx context.Context, rule *cluster.Kick) {
 	view := k.view()
 	view.Group = members
 	missed := k.opts.Pinger.Missed(asking, rule.Suspects(view))
+	if wait := cluster.StuckAfter - k.group.Waiting(); len(missed) > 0 && wait < cluster.StuckAfter {
+		k.pause(asking, wait)
+	}
 	view = k.view() // the join may have ended meanwhile
 	view.Group, view.Missed = members, missed
 	for _, r := range rule.Decide(view, k.wasSick.Load()) {
 		k.remove(ctx, r)
+	}
+}
+
+// pause waits for that long, or until ctx ends.
+func (k *Keeper) pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

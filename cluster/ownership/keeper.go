@@ -24,8 +24,8 @@ const (
 	lateAfter = 1500 * time.Millisecond
 	// refreshInterval is how often it is.
 	refreshInterval = time.Second
-	// stopWait bounds the farewell of a Keeper whose context ends too late.
-	stopWait = time.Second
+	// stopWait bounds the farewell to the group.
+	stopWait = 2 * time.Second
 )
 
 // Group is this node's membership in the log's consumer group.
@@ -137,11 +137,10 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	k.opts.Members.SetStatus(cluster.Draining)
 	k.group.SetDraining()
 	k.group.ForceRebalance()
-	drained := k.await(ctx, func() bool { return len(k.assigned) == 0 })
-	leaving, cancel := ctx, context.CancelFunc(func() {})
-	if ctx.Err() != nil {
-		leaving, cancel = context.WithTimeout(context.WithoutCancel(ctx), stopWait)
-	}
+	draining, cancel := withPart(ctx)
+	drained := k.await(draining, func() bool { return len(k.assigned) == 0 })
+	cancel()
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
 	left := k.group.Close(leaving)
 	k.cancel()
@@ -150,6 +149,15 @@ func (k *Keeper) Stop(ctx context.Context) error {
 		drained = fmt.Errorf("giving partitions away: %w", drained)
 	}
 	return errors.Join(drained, left)
+}
+
+// withPart leaves a quarter of the time to those who are stopped after the Keeper.
+func withPart(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)*3/4)
 }
 
 // Sick says that this node has no contact to the group: it must answer for none of its partitions.

@@ -12,7 +12,7 @@ import (
 	"github.com/trackmesh/trackmesh/cluster"
 )
 
-func simulated(name string, t *testing.T, test func(*testing.T)) {
+func simulated(t *testing.T, name string, test func(*testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
@@ -20,7 +20,7 @@ func simulated(name string, t *testing.T, test func(*testing.T)) {
 var other = cluster.Member{Name: "b", Boot: "b1"}
 
 func TestHandover(t *testing.T) {
-	simulated("what is assigned starts and is told to the others", t, func(t *testing.T) {
+	simulated(t, "what is assigned starts and is told to the others", func(t *testing.T) {
 		r := newRig(t)
 		_, joined := r.keeper.Assigned()
 		require.False(t, joined)
@@ -34,14 +34,14 @@ func TestHandover(t *testing.T) {
 		r.stop()
 		require.Empty(t, r.members.Self().Running)
 	})
-	simulated("no share is a share", t, func(t *testing.T) {
+	simulated(t, "no share is a share", func(t *testing.T) {
 		r := newRig(t)
 		r.says.Assigned(nil)
 		_, joined := r.keeper.Assigned()
 		require.True(t, joined)
 		r.stop()
 	})
-	simulated("what is revoked commits all at once and not longer than 2 s", t, func(t *testing.T) {
+	simulated(t, "what is revoked commits all at once and not longer than 2 s", func(t *testing.T) {
 		r := newRig(t)
 		r.says.Assigned([]int32{1, 2, 3})
 		r.host.hang = true
@@ -53,7 +53,7 @@ func TestHandover(t *testing.T) {
 		require.Equal(t, []int32{2}, assigned)
 		r.stop()
 	})
-	simulated("what is lost stops without a commit", t, func(t *testing.T) {
+	simulated(t, "what is lost stops without a commit", func(t *testing.T) {
 		r := newRig(t)
 		r.says.Assigned([]int32{1, 2})
 		r.says.Lost([]int32{1, 2})
@@ -65,7 +65,7 @@ func TestHandover(t *testing.T) {
 
 func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 	forced := func(r *rig) any { return r.group.get(func(g *fakeGroup) any { return g.forced }) }
-	simulated("once", t, func(t *testing.T) {
+	simulated(t, "once", func(t *testing.T) {
 		r := newRig(t, other)
 		r.pass(time.Second)
 		r.members.become()
@@ -73,7 +73,7 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 		require.Equal(t, 1, forced(r))
 		r.stop()
 	})
-	simulated("also when the dead is back already", t, func(t *testing.T) {
+	simulated(t, "also when the dead is back already", func(t *testing.T) {
 		r := newRig(t, other)
 		r.pass(time.Second)
 		r.members.become(cluster.Member{Name: "b", Boot: "b2"})
@@ -81,7 +81,7 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 		require.Equal(t, 1, forced(r))
 		r.stop()
 	})
-	simulated("not while a join is under way", t, func(t *testing.T) {
+	simulated(t, "not while a join is under way", func(t *testing.T) {
 		r := newRig(t, other)
 		r.pass(time.Second)
 		r.group.set(func(g *fakeGroup) { g.waiting = time.Now() })
@@ -91,7 +91,7 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 		require.Zero(t, forced(r))
 		r.stop()
 	})
-	simulated("not when it had given everything away", t, func(t *testing.T) {
+	simulated(t, "not when it had given everything away", func(t *testing.T) {
 		gone := other
 		gone.Status = cluster.Draining
 		r := newRig(t, gone)
@@ -101,7 +101,7 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 		require.Zero(t, forced(r))
 		r.stop()
 	})
-	simulated("a newcomer forces nothing: its own join does", t, func(t *testing.T) {
+	simulated(t, "a newcomer forces nothing: its own join does", func(t *testing.T) {
 		r := newRig(t)
 		r.pass(time.Second)
 		r.members.become(other)
@@ -112,7 +112,7 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 }
 
 func TestSickness(t *testing.T) {
-	simulated("two seconds without the coordinator are told, and its return", t, func(t *testing.T) {
+	simulated(t, "two seconds without the coordinator are told, and its return", func(t *testing.T) {
 		r := newRig(t)
 		r.pass(time.Second)
 		r.group.set(func(g *fakeGroup) { g.silent = true })
@@ -129,7 +129,7 @@ func TestSickness(t *testing.T) {
 		require.Equal(t, cluster.Alive, r.members.Self().Status)
 		r.stop()
 	})
-	simulated("a join that waits is no sickness while the coordinator answers", t, func(t *testing.T) {
+	simulated(t, "a join that waits is no sickness while the coordinator answers", func(t *testing.T) {
 		r := newRig(t, other)
 		r.group.set(func(g *fakeGroup) { g.waiting = time.Now() })
 		r.pass(5 * time.Second)
@@ -137,7 +137,7 @@ func TestSickness(t *testing.T) {
 		require.NotContains(t, r.members.statuses, cluster.Sick)
 		r.stop()
 	})
-	simulated("who drains goes on saying so", t, func(t *testing.T) {
+	simulated(t, "who drains goes on saying so", func(t *testing.T) {
 		r := newRig(t)
 		r.says.Assigned([]int32{1})
 		r.group.set(func(g *fakeGroup) { g.silent = true })
@@ -162,7 +162,7 @@ func TestWhoBlocksTheGroupIsRemoved(t *testing.T) {
 		r.group.set(func(g *fakeGroup) { g.waiting = time.Now() })
 		return r
 	}
-	simulated("when it is dead to gossip and to pings", t, func(t *testing.T) {
+	simulated(t, "when it is dead to gossip and to pings", func(t *testing.T) {
 		r := blocked(t)
 		r.pass(400 * time.Millisecond)
 		require.Zero(t, removed(r))
@@ -170,20 +170,20 @@ func TestWhoBlocksTheGroupIsRemoved(t *testing.T) {
 		require.Equal(t, []string{"m-b"}, r.group.get(func(g *fakeGroup) any { return g.removed }))
 		r.stop()
 	})
-	simulated("not when it answers a ping", t, func(t *testing.T) {
+	simulated(t, "not when it answers a ping", func(t *testing.T) {
 		r := blocked(t)
 		r.pings["b"] = true
 		r.pass(3 * time.Second)
 		require.Zero(t, removed(r))
 		r.stop()
 	})
-	simulated("not when gossip knows it and it is well", t, func(t *testing.T) {
+	simulated(t, "not when gossip knows it and it is well", func(t *testing.T) {
 		r := blocked(t, other)
 		r.pass(3 * time.Second)
 		require.Zero(t, removed(r))
 		r.stop()
 	})
-	simulated("when it says that it is sick", t, func(t *testing.T) {
+	simulated(t, "when it says that it is sick", func(t *testing.T) {
 		sick := other
 		sick.Status = cluster.Sick
 		r := blocked(t, sick)
@@ -191,7 +191,7 @@ func TestWhoBlocksTheGroupIsRemoved(t *testing.T) {
 		require.NotZero(t, removed(r))
 		r.stop()
 	})
-	simulated("by nobody who was sick himself just now", t, func(t *testing.T) {
+	simulated(t, "by nobody who was sick himself just now", func(t *testing.T) {
 		sick := other
 		sick.Status = cluster.Sick
 		r := newRig(t, sick)
@@ -205,7 +205,7 @@ func TestWhoBlocksTheGroupIsRemoved(t *testing.T) {
 }
 
 func TestLeaving(t *testing.T) {
-	simulated("a node gives everything away before it leaves", t, func(t *testing.T) {
+	simulated(t, "a node gives everything away before it leaves", func(t *testing.T) {
 		r := newRig(t)
 		r.says.Assigned([]int32{1, 2})
 		r.group.set(func(g *fakeGroup) {
@@ -221,7 +221,7 @@ func TestLeaving(t *testing.T) {
 		require.True(t, r.group.closed)
 		require.NoError(t, r.keeper.Stop(t.Context()), "twice is once")
 	})
-	simulated("it is bounded", t, func(t *testing.T) {
+	simulated(t, "it is bounded", func(t *testing.T) {
 		r := newRig(t)
 		r.says.Assigned([]int32{1})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -231,7 +231,7 @@ func TestLeaving(t *testing.T) {
 		require.Less(t, time.Since(began), 5*time.Second)
 		require.True(t, r.group.closed)
 	})
-	simulated("one that never started has nothing to stop", t, func(t *testing.T) {
+	simulated(t, "one that never started has nothing to stop", func(t *testing.T) {
 		r := newRig(t)
 		k := New(Options{Members: r.members, Registerer: prometheus.NewRegistry()})
 		require.NoError(t, k.Stop(t.Context()))

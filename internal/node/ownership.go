@@ -17,14 +17,14 @@ func (n *Node) startOwnership(context.Context) error {
 	log, shared := n.log.(*kafka.Log)
 	if !shared {
 		for p := range n.log.Layout().Partitions {
-			n.host.Start(p)
+			n.host.Start(p) //nolint:contextcheck // until the node stops
 		}
 		return nil
 	}
 	self := n.members.Self()
 	keeper := ownership.New(ownership.Options{
 		Members: n.members, Pinger: n.gossip, Host: hostPartitions{n.host}, Logger: n.logger, Registerer: n.registry,
-		Join: func(c ownership.Callbacks) (ownership.Group, error) {
+		Join: func(c ownership.Callbacks) (ownership.Group, error) { //nolint:contextcheck // a member until the node stops
 			g, err := log.JoinGroup(kafka.GroupOptions{
 				Node: self.Name, Boot: self.Boot, Place: place, Assigned: c.Assigned, Revoked: c.Revoked, Lost: c.Lost,
 			})
@@ -35,7 +35,7 @@ func (n *Node) startOwnership(context.Context) error {
 			return groupMembership{g}, nil
 		},
 	})
-	if err := keeper.Start(); err != nil {
+	if err := keeper.Start(); err != nil { //nolint:contextcheck // until the node stops
 		return fmt.Errorf("joining the group: %w", err)
 	}
 	n.keeper.Store(keeper)
