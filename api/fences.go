@@ -183,6 +183,14 @@ func listsTag(header, tag string) bool {
 
 // precondition reads If-Match and If-None-Match as the version that the fence must have: nil is any, -1 is none.
 func (s *Server) precondition(r *http.Request, id string) (*int64, error) {
+	return preconditionOn(r, func() (int64, error) {
+		f, err := s.opts.Fences.Get(r.Context(), id)
+		return f.Version, err
+	})
+}
+
+// preconditionOn asks current for the version that "*" stands for.
+func preconditionOn(r *http.Request, current func() (int64, error)) (*int64, error) {
 	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	absent := int64(-1)
 	switch {
@@ -195,11 +203,11 @@ func (s *Server) precondition(r *http.Request, id string) (*int64, error) {
 	case noneMatch != "":
 		return nil, badParameter("If-None-Match", "must be * here")
 	case match == "*":
-		f, err := s.opts.Fences.Get(r.Context(), id)
+		version, err := current()
 		if errors.Is(err, ErrNotFound) {
 			return nil, ErrVersion
 		}
-		return &f.Version, err
+		return &version, err
 	}
 	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
 	if err != nil || version < 0 || etag(version) != match {

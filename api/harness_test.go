@@ -58,7 +58,7 @@ func start(t *testing.T, change ...func(*Options)) *bundle {
 	}
 	registry := prometheus.NewRegistry()
 	o := Options{
-		Node: "n1", Live: LocalLive{Fleet: b.fleet, Home: b.home}, Paths: b.paths, Messages: b.messages, Fences: b.fences, Log: b.log, Split: splitLines,
+		Node: "n1", Live: LocalLive{Fleet: b.fleet, Home: b.home}, Paths: b.paths, Messages: b.messages, Fences: b.fences, Webhooks: &fakeWebhooks{all: map[string]Webhook{}}, Log: b.log, Split: splitLines,
 		Partitioner: broker.Murmur2, Cluster: fakeCluster{}, Ready: b.ready, History: b.history,
 		Web: fstest.MapFS{
 			"index.html":            {Data: []byte("<!doctype html><title>map</title>")},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -177,6 +178,8 @@ func (d *dumper) shown(rec *broker.Record) logLine {
 	switch {
 	case rec.Value == nil:
 		line.Value = json.RawMessage("null")
+	case rec.Stream == broker.Webhooks:
+		line.Value = withoutSecret(rec.Value)
 	case json.Valid(rec.Value) && utf8.Valid(rec.Value):
 		line.Value = rec.Value
 	default:
@@ -190,4 +193,22 @@ func (d *dumper) shown(rec *broker.Record) logLine {
 		line.Headers[h.Key+"_base64"] = base64.StdEncoding.EncodeToString(h.Value)
 	}
 	return line
+}
+
+// withoutSecret is a webhook's definition but for what signs; of what is no definition nothing is shown.
+func withoutSecret(value []byte) json.RawMessage {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(value, &members); err != nil {
+		return json.RawMessage(`"not shown: no definition"`)
+	}
+	for name := range members {
+		if strings.EqualFold(name, "secret") {
+			members[name] = json.RawMessage(`"not shown"`)
+		}
+	}
+	shown, err := json.Marshal(members)
+	if err != nil {
+		return json.RawMessage(`"not shown: no definition"`)
+	}
+	return shown
 }

@@ -21,6 +21,7 @@ type Options struct {
 	Paths       Paths
 	Messages    Messages
 	Fences      Fences
+	Webhooks    Webhooks
 	Log         Log
 	Split       Splitter
 	Partitioner broker.Partitioner
@@ -114,6 +115,7 @@ func (o *Options) validate() error {
 		{"Paths", o.Paths == nil},
 		{"Messages", o.Messages == nil},
 		{"Fences", o.Fences == nil},
+		{"Webhooks", o.Webhooks == nil},
 		{"Log", o.Log == nil},
 		{"Split", o.Split == nil},
 		{"Partitioner", o.Partitioner == nil},

@@ -26,6 +26,8 @@ const (
 	fencesBody = `{"type":"FeatureCollection","features":[` + fenceBody + `,{"type":"Feature","id":"plain","version":4,"geometry":{"type":"Polygon","coordinates":[]},"properties":null}],"limit":1000,"truncated":false}`
 	cellsBody  = `{"type":"FeatureCollection","features":[{"type":"Feature","id":"dr5","geometry":{"type":"Polygon","coordinates":[[[0,0],[2,0],[2,2],[0,2],[0,0]]]},"properties":{"cell":"dr5","count":3}},` +
 		`{"type":"Feature","id":"dr7","geometry":{"type":"Polygon","coordinates":[[[0,0],[2,0],[2,2],[0,2],[0,0]]]},"properties":{"cell":"dr7","count":9}}],"limit":1000,"truncated":false}`
+	webhookBody = `{"id":"ops","version":4,"url":"https://example.org/hook","filter":{"types":["enter","exit"],"bbox":[-74,40,-73,41]},"created":"2026-03-04T11:00:00.000Z",` +
+		`"state":{"state":"failing","lag":17,"delivered":3,"last_delivered":"2026-03-04T11:30:00.000Z","last_error":"server: the receiver answered 500","last_error_at":"2026-03-04T11:59:00.000Z"}}`
 	clusterBody = `{"node":"one","version":"v1","log":"embedded","topic":"positions","members":[{"name":"one","address":"127.0.0.1:1","state":"alive","since":"2026-03-04T11:00:00.000Z"}],` +
 		`"partitions":[{"partition":0,"owner":"one","term":2,"state":"running","input_offset":17,"lag":3,"tracks":5,"event_clock_ms":1772625600000},` +
 		`{"partition":1,"owner":"","term":0,"state":"failed","input_offset":0,"lag":0,"tracks":0,"event_clock_ms":0,"error":"fenced"}],` +
@@ -52,6 +54,10 @@ func TestCommandsShowWhatTheNodeAnswers(t *testing.T) {
 		{"fences-list", "GET /api/v1/fences", fencesBody, "limit=1000", []string{"fences", "list"}},
 		{"fences-get", "GET /api/v1/fences/depot", fenceBody, "", []string{"fences", "get", "depot"}},
 		{"fences-get-geojson", "GET /api/v1/fences/depot", fenceBody, "", []string{"fences", "get", "depot", "-o", "geojson"}},
+		{"webhooks-list", "GET /api/v1/webhooks", `{"webhooks":[` + webhookBody + `]}`, "", []string{"webhooks", "list"}},
+		{"webhooks-get", "GET /api/v1/webhooks/ops", webhookBody, "", []string{"webhooks", "get", "ops"}},
+		{"webhooks-put", "PUT /api/v1/webhooks/ops", strings.Replace(webhookBody, `"created"`, `"secret":"s3cret","created"`, 1), "", []string{"webhooks", "put", "ops", "https://example.org/hook", "--type", "enter,exit"}},
+		{"webhooks-delete", "DELETE /api/v1/webhooks/ops", "", "", []string{"webhooks", "delete", "ops"}},
 		{"cells", "GET /api/v1/cells", cellsBody, "limit=1000&precision=3", []string{"cells", "--precision", "3"}},
 		{"events-list", "GET /api/v1/events", eventsBody, "fence=depot&limit=100", []string{"events", "list", "--fence", "depot"}},
 		{"events-list-geojson", "GET /api/v1/events", eventsBody, "limit=100", []string{"events", "list", "-o", "geojson"}},

@@ -171,14 +171,7 @@ func (c *changeFlags) request(a *app, method, id string, body []byte) client.Req
 		req.Header.Set("Content-Type", "application/geo+json")
 		req.Body = bytes.NewReader(body)
 	}
-	switch {
-	case c.isNew:
-		req.Header.Set("If-None-Match", "*")
-	case c.ifMatch == "*":
-		req.Header.Set("If-Match", "*")
-	case c.ifMatch != "":
-		req.Header.Set("If-Match", `"`+strings.Trim(c.ifMatch, `"`)+`"`)
-	}
+	precondition(req.Header, c.ifMatch, c.isNew)
 	if c.wait > 0 {
 		q := a.query()
 		q.set("wait", c.wait.String())

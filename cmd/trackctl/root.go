@@ -47,7 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)))
 	root.AddCommand(
-		a.tracksCommand(), a.fencesCommand(), a.cellsCommand(), a.eventsCommand(), a.clusterCommand(), a.healthCommand(), a.deadCommand(),
+		a.tracksCommand(), a.fencesCommand(), a.cellsCommand(), a.eventsCommand(), a.webhooksCommand(), a.clusterCommand(), a.healthCommand(), a.deadCommand(),
 		a.logCommand(), a.sourceCommand(), a.benchCommand(), a.devCommand(),
 	)
 	return root

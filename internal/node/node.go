@@ -26,6 +26,7 @@ import (
 	"github.com/trackmesh/trackmesh/cluster/ownership"
 	"github.com/trackmesh/trackmesh/history"
 	"github.com/trackmesh/trackmesh/live"
+	"github.com/trackmesh/trackmesh/sinks/webhook"
 	"github.com/trackmesh/trackmesh/source"
 	"github.com/trackmesh/trackmesh/web"
 )
@@ -75,6 +76,7 @@ type Node struct {
 	group     atomic.Pointer[groupMembership]  // nil likewise
 	history   history.Store                    // nil: off
 	sinks     []namedSink
+	webhooks  *webhook.Service
 	failed    chan error // a part that cannot go on
 	started   time.Time
 	listening net.Addr
@@ -102,7 +104,7 @@ func Start(ctx context.Context, o Options, logger *slog.Logger) (*Node, error) {
 	n.listening = listener.Addr()
 	n.onStop("http port", func(context.Context) error { return ignoreClosed(listener.Close()) })
 	for _, part := range []func(context.Context) error{
-		n.startLog, n.startMembers, n.startFences, n.startPartitions, n.startSinks,
+		n.startLog, n.startMembers, n.startFences, n.startPartitions, n.startSinks, n.startWebhooks,
 		func(context.Context) error { return n.startAPI(listener) },
 		n.startOwnership, n.startPprof, n.startDemo,
 	} {
@@ -235,7 +237,7 @@ func (n *Node) startAPI(listener net.Listener) error {
 	}
 	options := api.Options{
 		Node: n.opts.NodeName, Live: api.LocalLive{Fleet: n.fleet, Home: n.host.Home, Patience: patience}, Paths: hostPaths{n.host}, Messages: hostMessages{n.host},
-		Fences: boardFences{n.board, n.host}, Log: n.log, Split: splitter(n.opts.source()), Partitioner: partitioner,
+		Fences: boardFences{n.board, n.host}, Webhooks: hooks{n.webhooks}, Log: n.log, Split: splitter(n.opts.source()), Partitioner: partitioner,
 		Cluster: clusterState{n}, Ready: readiness{n}, History: n.history, HistoryMode: n.opts.History, Settings: n.opts.settings(), IngestFormat: n.ingestFormat(),
 		Web: web.Assets(), WebConfig: map[string]string{"map_style_url": n.opts.MapStyleURL, "version": n.opts.Version},
 		LocalOnly: n.opts.AuthTokensFile == "" && !n.opts.InsecureNoAuth, CORSOrigins: n.opts.CORSOrigins, Secure: n.opts.TLSCertFile != "",

@@ -60,6 +60,13 @@ func (c clusterState) State(ctx context.Context) (api.ClusterState, error) {
 	for _, sink := range c.sinks {
 		s.Sinks = append(s.Sinks, sink.state())
 	}
+	for _, w := range c.webhooks.States() {
+		sink := api.ClusterSink{Name: "webhook " + w.ID, State: "running", Lag: w.Lag, Error: w.Err}
+		if w.Err != "" {
+			sink.State = "failing"
+		}
+		s.Sinks = append(s.Sinks, sink)
+	}
 	return s, nil
 }
 
@@ -148,6 +155,11 @@ func (r readiness) Ready(context.Context) api.Readiness {
 			because("sink %s: %v", sink.name, err)
 		default:
 			answer.Warnings = append(answer.Warnings, fmt.Sprintf("sink %s: %v", sink.name, err))
+		}
+	}
+	for _, w := range r.webhooks.States() {
+		if w.Err != "" {
+			answer.Warnings = append(answer.Warnings, fmt.Sprintf("webhook %s: %s", w.ID, w.Err))
 		}
 	}
 	if err := r.board.Health(); err != nil {
