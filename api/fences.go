@@ -183,14 +183,14 @@ func listsTag(header, tag string) bool {
 
 // precondition reads If-Match and If-None-Match as the version that the fence must have: nil is any, -1 is none.
 func (s *Server) precondition(r *http.Request, id string) (*int64, error) {
-	return preconditionOn(r, func() (int64, error) {
-		f, err := s.opts.Fences.Get(r.Context(), id)
+	return preconditionOn(r, func(ctx context.Context) (int64, error) {
+		f, err := s.opts.Fences.Get(ctx, id)
 		return f.Version, err
 	})
 }
 
 // preconditionOn asks current for the version that "*" stands for.
-func preconditionOn(r *http.Request, current func() (int64, error)) (*int64, error) {
+func preconditionOn(r *http.Request, current func(context.Context) (int64, error)) (*int64, error) {
 	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	absent := int64(-1)
 	switch {
@@ -203,7 +203,7 @@ func preconditionOn(r *http.Request, current func() (int64, error)) (*int64, err
 	case noneMatch != "":
 		return nil, badParameter("If-None-Match", "must be * here")
 	case match == "*":
-		version, err := current()
+		version, err := current(r.Context())
 		if errors.Is(err, ErrNotFound) {
 			return nil, ErrVersion
 		}

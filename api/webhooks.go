@@ -96,7 +96,7 @@ func (s *Server) putWebhook(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readJSON(w, r, &change); err != nil {
 		return err
 	}
-	ifMatch, err := preconditionOn(r, s.webhookVersion(r, id))
+	ifMatch, err := preconditionOn(r, s.webhookVersion(id))
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ifMatch, err := preconditionOn(r, s.webhookVersion(r, id))
+	ifMatch, err := preconditionOn(r, s.webhookVersion(id))
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request) error {
 }
 
 // webhookVersion finds the version that If-Match: * stands for.
-func (s *Server) webhookVersion(r *http.Request, id string) func() (int64, error) {
-	return func() (int64, error) {
-		hook, err := s.opts.Webhooks.Get(r.Context(), id)
+func (s *Server) webhookVersion(id string) func(context.Context) (int64, error) {
+	return func(ctx context.Context) (int64, error) {
+		hook, err := s.opts.Webhooks.Get(ctx, id)
 		return hook.Version, err
 	}
 }

@@ -166,7 +166,7 @@ func (s *Service) Put(ctx context.Context, id string, c Change, ifMatch *int64) 
 	if err != nil {
 		return Webhook{}, "", fmt.Errorf("encoding webhook %s: %w", id, err)
 	}
-	if _, err := s.write(ctx, id, value); err != nil {
+	if err := s.write(ctx, id, value); err != nil {
 		return Webhook{}, "", err
 	}
 	w, err = s.Get(ctx, id)
@@ -200,8 +200,7 @@ func (s *Service) Delete(ctx context.Context, id string, ifMatch *int64) error {
 	if !there {
 		return ErrNotFound
 	}
-	_, err = s.write(ctx, id, nil)
-	return err
+	return s.write(ctx, id, nil)
 }
 
 // look reads the log to its end and judges a change against what is there.
@@ -221,12 +220,12 @@ func (s *Service) look(ctx context.Context, id string, ifMatch *int64) (d *Defin
 	return d, there, nil
 }
 
-func (s *Service) write(ctx context.Context, id string, value []byte) (int64, error) {
+func (s *Service) write(ctx context.Context, id string, value []byte) error {
 	offsets, err := s.opts.Log.Produce(ctx, []broker.Record{{Stream: broker.Webhooks, Key: []byte(id), Value: value}})
 	if err != nil {
-		return 0, fmt.Errorf("writing webhook %s: %w", id, err)
+		return fmt.Errorf("writing webhook %s: %w", id, err)
 	}
-	return offsets[0], s.board.await(ctx, offsets[0])
+	return s.board.await(ctx, offsets[0])
 }
 
 func (f *Filter) same(o *Filter) bool {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"maps"
 	"math"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -22,12 +23,8 @@ func (c *cursors) LoadCursors(ctx context.Context, _ string, s broker.Stream) (m
 		return nil, err
 	}
 	at := map[int32]int64{}
-	for p, start := range c.def.Start {
-		at[p] = start
-	}
-	for p, offset := range stored {
-		at[p] = offset
-	}
+	maps.Copy(at, c.def.Start)
+	maps.Copy(at, stored)
 	return at, nil
 }
 

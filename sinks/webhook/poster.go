@@ -231,8 +231,7 @@ func (p *poster) exchange(ctx context.Context, d *sinks.Document) error {
 // unreachable is a POST without an answer. The error names no URL: that may hold a token.
 func unreachable(err error) error {
 	class := "unreachable"
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		if u.Timeout() {
 			class = "timeout"
 		}

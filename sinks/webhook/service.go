@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -185,11 +186,7 @@ func (s *Service) reconcile(ctx context.Context) {
 func (s *Service) runs() map[string]*running {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[string]*running, len(s.running))
-	for id, r := range s.running {
-		all[id] = r
-	}
-	return all
+	return maps.Clone(s.running)
 }
 
 func (s *Service) forget(id string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -145,9 +146,7 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc.mu.Lock()
 	q.status = rc.answer(len(rc.requests), &q)
 	rc.requests = append(rc.requests, q)
-	for k, v := range rc.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), rc.header)
 	rc.mu.Unlock()
 	w.WriteHeader(q.status)
 }
