@@ -89,6 +89,7 @@ func (o *Options) validate() error {
 			errs = append(errs, errors.New("actors: option "+missing.name+" is missing"))
 		}
 	}
+	errs = append(errs, o.Settings.Validate())
 	o.CommitInterval = orDefault(o.CommitInterval, 200*time.Millisecond)
 	o.MaxPendingBytes = orDefault(o.MaxPendingBytes, 4<<20)
 	o.MaxQueuedBytes = orDefault(o.MaxQueuedBytes, 4<<20)

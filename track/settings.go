@@ -1,6 +1,7 @@
 package track
 
 import (
+	"errors"
 	"time"
 
 	"github.com/trackmesh/trackmesh/fence"
@@ -24,6 +25,29 @@ func DefaultSettings() Settings {
 		StopRadiusMetres: 50, StopAfter: time.Minute, GapAfter: 5 * time.Minute, JumpSpeedMPS: 100,
 		ExitMarginMetres: 40, ForgetAfter: 720 * time.Hour, PathFixes: 256,
 	}
+}
+
+// Validate names all settings under which the semantics would make no sense.
+func (s *Settings) Validate() error {
+	var errs []error
+	for _, c := range []struct {
+		name string
+		good bool
+	}{
+		{"StopRadiusMetres must be above 0", s.StopRadiusMetres > 0 && s.StopRadiusMetres <= 1e6},
+		{"StopAfter must be above 0", s.StopAfter > 0},
+		{"GapAfter must be above 0", s.GapAfter > 0},
+		{"JumpSpeedMPS must be above 0", s.JumpSpeedMPS > 0},
+		{"ReorderWindow must not be below 0", s.ReorderWindow >= 0},
+		{"ExitMarginMetres must not be below 0", s.ExitMarginMetres >= 0 && s.ExitMarginMetres <= 1e6},
+		{"ForgetAfter must be above 0", s.ForgetAfter > 0},
+		{"PathFixes must not be below 0", s.PathFixes >= 0},
+	} {
+		if !c.good {
+			errs = append(errs, errors.New("track: "+c.name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Env is what a track is told with each input. Its owner fills it anew; a track keeps nothing of it.
