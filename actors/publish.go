@@ -17,7 +17,7 @@ const (
 	maxPublishInterval = 2 * time.Second
 )
 
-// openIndex shows the restored tracks before the first input.
+// openIndex shows the restored tracks before the first input, all at once: a partition that is half there would be believed.
 func (p *partition) openIndex() {
 	for _, e := range p.table.byVehicle {
 		if e.published {
@@ -27,6 +27,7 @@ func (p *partition) openIndex() {
 	}
 	p.published = time.Time{}
 	p.publish()
+	p.opts.Fleet.Show(p.index)
 	p.report(p.opts.Now())
 }
 

@@ -293,7 +293,7 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 func (r *runner) newPartition(claim broker.Claim, state *restored, fail func(error)) *partition {
 	h := r.host
 	p := &partition{
-		id: r.id, host: h, opts: &h.opts, lane: newLane(), claim: claim, index: h.opts.Fleet.Open(r.id), log: r.log,
+		id: r.id, host: h, opts: &h.opts, lane: newLane(), claim: claim, index: h.opts.Fleet.Prepare(r.id), log: r.log,
 		table: state.table, tally: newTally(), failure: fail,
 		feed: &feed{partition: r.id, broken: fail, limit: h.opts.MaxQueuedBytes},
 	}

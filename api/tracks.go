@@ -229,6 +229,7 @@ func (s *Server) postSearch(w http.ResponseWriter, r *http.Request) error {
 	if q.Inside, err = parsePolygon(body.Polygon); err != nil {
 		return err
 	}
+	q.InsideGeoJSON = body.Polygon
 	return s.answerSearch(w, r, q)
 }
 

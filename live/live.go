@@ -23,11 +23,13 @@ type Change struct {
 
 // Query says which tracks are wanted. The zero value wants all.
 type Query struct {
-	Box      *geo.Box  // nil: everywhere
-	Inside   geo.Shape // nil: no shape. Box is worked out from it when nil.
-	Fence    string    // the id of a fence that the track is in; "": any
-	Statuses []track.Status
-	Limit    int // at most so many; zero: no limit
+	Box    *geo.Box  // nil: everywhere
+	Inside geo.Shape // nil: no shape. Box is worked out from it when nil.
+	// InsideGeoJSON is what Inside was read from, for asking other nodes. It is not looked at here.
+	InsideGeoJSON []byte
+	Fence         string // the id of a fence that the track is in; "": any
+	Statuses      []track.Status
+	Limit         int // at most so many; zero: no limit
 }
 
 // Found are the tracks that fit a query, in no particular order.

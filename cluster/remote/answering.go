@@ -77,14 +77,8 @@ func (a *receiver) answer(p *trackmeshv1.PeerPart) {
 		q.result <- result{err: fmt.Errorf("putting an answer together: %w", err)}
 		return
 	}
-	body := q.parts.body
-	r.metrics.bytes.WithLabelValues("in").Add(float64(len(body)))
-	answer := &trackmeshv1.PeerAnswer{}
-	if err := answer.UnmarshalVT(body); err != nil {
-		q.result <- result{err: fmt.Errorf("decoding an answer: %w", err)}
-		return
-	}
-	q.result <- result{answer: answer, bytes: len(body)}
+	r.metrics.bytes.WithLabelValues("in").Add(float64(len(q.parts.body)))
+	q.result <- result{body: q.parts.body}
 }
 
 // question adds a piece to a question, and has it answered when it is whole.
@@ -144,23 +138,23 @@ func (a *receiver) sweep() {
 
 // take has a question answered.
 func (r *Remote) take(key asked, asker *actor.PID, body []byte, timeout time.Duration) {
-	q := &trackmeshv1.PeerQuestion{}
-	if err := q.UnmarshalVT(body); err != nil {
-		r.reply(key, asker, "unknown", refusal(trackmeshv1.PeerCode_PEER_CODE_UNSUPPORTED, "the question cannot be decoded"))
-		return
-	}
 	if timeout <= 0 || timeout > longestWait {
 		timeout = longestWait
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, timeout)
 	if !r.begin(key, cancel) {
 		cancel()
-		r.reply(key, asker, routeOf(q), refusal(trackmeshv1.PeerCode_PEER_CODE_BUSY, "too many questions at once"))
+		r.reply(key, asker, "any", refusal(trackmeshv1.PeerCode_PEER_CODE_BUSY, "too many questions at once"))
 		return
 	}
 	go func() {
 		defer r.finish(key)
 		defer cancel()
+		q := &trackmeshv1.PeerQuestion{}
+		if err := q.UnmarshalVT(body); err != nil {
+			r.reply(key, asker, "unknown", refusal(trackmeshv1.PeerCode_PEER_CODE_UNSUPPORTED, "the question cannot be decoded"))
+			return
+		}
 		r.reply(key, asker, routeOf(q), r.handle(ctx, q))
 	}()
 }

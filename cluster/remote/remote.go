@@ -80,9 +80,20 @@ func New(opts Options) (*Remote, error) {
 		return nil, err
 	}
 	if o.Members != nil {
-		r.unwatch = o.Members.Watch(r.membersChanged)
+		r.Follow(o.Members)
 	}
 	return r, nil
+}
+
+// Follow takes the membership that tells who has left, where Options could not name it yet. To be called once at most.
+func (r *Remote) Follow(members cluster.Membership) {
+	r.mu.Lock()
+	r.opts.Members = members
+	r.mu.Unlock()
+	unwatch := members.Watch(r.membersChanged)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unwatch = unwatch
 }
 
 // newSystem is an actor system that says little: that a message to a peer got lost, its asker will know.
@@ -201,11 +212,10 @@ func (r *Remote) ask(ctx context.Context, m cluster.Member, q *trackmeshv1.PeerQ
 	}
 	select {
 	case got := <-waiter.result:
-		return got.answer, got.err
+		return got.answer()
 	case <-ctx.Done():
 		if r.waiting.end(id) == nil { // it came at the same moment
-			got := <-waiter.result
-			return got.answer, got.err
+			return (<-waiter.result).answer()
 		}
 		r.send(target, &trackmeshv1.PeerPart{Id: id, Boot: r.boot, Kind: trackmeshv1.PeerPartKind_PEER_PART_KIND_CANCEL, Pieces: 1})
 		return nil, context.Cause(ctx)
@@ -223,7 +233,10 @@ func (r *Remote) send(to *actor.PID, p *trackmeshv1.PeerPart) { r.opts.System.Ro
 // membersChanged fails the questions to those who have left, or have been started anew.
 func (r *Remote) membersChanged() {
 	there, addresses := map[string]bool{}, map[string]bool{}
-	for _, m := range r.opts.Members.Members() {
+	r.mu.Lock()
+	members := r.opts.Members
+	r.mu.Unlock()
+	for _, m := range members.Members() {
 		there[identity(m)], addresses[m.RPC] = true, true
 	}
 	r.waiting.fail(ErrGone, func(q *waiter) bool { return !there[q.member] })
@@ -235,11 +248,12 @@ func (r *Remote) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	before := r.closed
 	r.closed = true
+	unwatch := r.unwatch
 	r.mu.Unlock()
 	if before {
 		return nil
 	}
-	r.unwatch()
+	unwatch()
 	r.cancel()
 	r.waiting.fail(ErrStopped, func(*waiter) bool { return true })
 	done := make(chan struct{})

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -17,9 +18,20 @@ type waiter struct {
 }
 
 type result struct {
-	answer *trackmeshv1.PeerAnswer
-	bytes  int
-	err    error
+	body []byte // of a PeerAnswer
+	err  error
+}
+
+// answer decodes: in the asker's goroutine, for a large one takes its time.
+func (r result) answer() (*trackmeshv1.PeerAnswer, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	a := &trackmeshv1.PeerAnswer{}
+	if err := a.UnmarshalVT(r.body); err != nil {
+		return nil, fmt.Errorf("decoding an answer: %w", err)
+	}
+	return a, nil
 }
 
 // waiting are the questions that this node has asked.

@@ -1215,13 +1215,11 @@ func (*PeerStatusQuestion) Descriptor() ([]byte, []int) {
 	return file_trackmesh_v1_peer_proto_rawDescGZIP(), []int{14}
 }
 
-// PeerChangedQuestion waits until a vehicle's newest fix is another one than that at an offset, or its status is another.
+// PeerChangedQuestion waits until a vehicle's state is another one than that which was seen.
 type PeerChangedQuestion struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Vehicle       string                 `protobuf:"bytes,1,opt,name=vehicle,proto3" json:"vehicle,omitempty"`
-	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the newest fix seen; -1: none
-	Status        uint32                 `protobuf:"varint,3,opt,name=status,proto3" json:"status,omitempty"`
-	Fingerprint   uint64                 `protobuf:"varint,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"` // of all else that was seen
+	Seen          uint64                 `protobuf:"varint,2,opt,name=seen,proto3" json:"seen,omitempty"` // the fingerprint of what was seen; 0: nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1263,23 +1261,9 @@ func (x *PeerChangedQuestion) GetVehicle() string {
 	return ""
 }
 
-func (x *PeerChangedQuestion) GetOffset() int64 {
+func (x *PeerChangedQuestion) GetSeen() uint64 {
 	if x != nil {
-		return x.Offset
-	}
-	return 0
-}
-
-func (x *PeerChangedQuestion) GetStatus() uint32 {
-	if x != nil {
-		return x.Status
-	}
-	return 0
-}
-
-func (x *PeerChangedQuestion) GetFingerprint() uint64 {
-	if x != nil {
-		return x.Fingerprint
+		return x.Seen
 	}
 	return 0
 }
@@ -2337,12 +2321,10 @@ const file_trackmesh_v1_peer_proto_rawDesc = "" +
 	"\tPeerFence\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\afeature\x18\x02 \x01(\fR\afeature\"\x14\n" +
-	"\x12PeerStatusQuestion\"\x81\x01\n" +
+	"\x12PeerStatusQuestion\"C\n" +
 	"\x13PeerChangedQuestion\x12\x18\n" +
-	"\avehicle\x18\x01 \x01(\tR\avehicle\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x16\n" +
-	"\x06status\x18\x03 \x01(\rR\x06status\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\x04R\vfingerprint\"\x86\x04\n" +
+	"\avehicle\x18\x01 \x01(\tR\avehicle\x12\x12\n" +
+	"\x04seen\x18\x02 \x01(\x04R\x04seen\"\x86\x04\n" +
 	"\n" +
 	"PeerAnswer\x12\x1e\n" +
 	"\n" +
