@@ -15,8 +15,13 @@ var ErrNotHere = errors.New("the vehicle's partition does not run on this node")
 // Path is a vehicle's fixes in memory with from ≤ time < to (UTC ms), the newest limit of them, oldest first. The path is
 // whole from since on. known is false for a vehicle that the partition has never seen.
 func (h *Host) Path(ctx context.Context, vehicle string, from, to int64, limit int) (points []track.PathPoint, since int64, known bool, err error) {
+	return h.PathIn(ctx, h.home(vehicle), vehicle, from, to, limit)
+}
+
+// PathIn is Path of a vehicle whose records stand in another partition than its key computes to.
+func (h *Host) PathIn(ctx context.Context, p int32, vehicle string, from, to int64, limit int) (points []track.PathPoint, since int64, known bool, err error) {
 	reply := make(chan pathAnswer, 1)
-	a, err := ask(ctx, h, h.home(vehicle), &pathQuery{vehicle: vehicle, from: from, to: to, limit: limit, reply: reply}, reply)
+	a, err := ask(ctx, h, p, &pathQuery{vehicle: vehicle, from: from, to: to, limit: limit, reply: reply}, reply)
 	if err != nil {
 		return nil, 0, false, err
 	}

@@ -71,6 +71,14 @@ type hub struct {
 	cancel  context.CancelFunc // of the clock, while it runs
 	tick    chan struct{}      // closed and replaced at each tick
 	shots   map[sight]*pending
+	counts  *counted // of this tick; nil: nobody asked yet
+}
+
+// counted are the fleet's numbers at one tick, asked for once, whatever the viewers look at.
+type counted struct {
+	once   sync.Once
+	counts live.Counts
+	err    error
 }
 
 // pending is a shot that somebody makes, or has made.
@@ -82,7 +90,7 @@ type pending struct {
 
 func newHub(o Options, m *metrics) *hub {
 	return &hub{
-		live: o.Live, metrics: m, interval: o.FrameInterval, timeout: o.QueryTimeout, now: o.Now,
+		live: o.Frames, metrics: m, interval: o.FrameInterval, timeout: o.QueryTimeout, now: o.Now,
 		tick: make(chan struct{}), shots: map[sight]*pending{},
 	}
 }
@@ -104,7 +112,7 @@ func (h *hub) leave() {
 	defer h.mu.Unlock()
 	if h.viewers--; h.viewers == 0 {
 		h.cancel()
-		h.shots = map[sight]*pending{}
+		h.shots, h.counts = map[sight]*pending{}, nil
 	}
 }
 
@@ -118,7 +126,7 @@ func (h *hub) run(ctx context.Context) {
 		select {
 		case <-clock.C:
 			h.mu.Lock()
-			h.shots = map[sight]*pending{}
+			h.shots, h.counts = map[sight]*pending{}, nil
 			close(h.tick)
 			h.tick = make(chan struct{})
 			h.mu.Unlock()
@@ -169,7 +177,7 @@ func (h *hub) make(ctx context.Context, s sight, p *pending) {
 
 // shoot asks for what is in sight and encodes it.
 func (h *hub) shoot(ctx context.Context, s sight) (*shot, error) {
-	counts, _, err := h.live.Counts(ctx)
+	counts, err := h.count(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +200,18 @@ func (h *hub) shoot(ctx context.Context, s sight) (*shot, error) {
 		Silent: counts.Silent, Partitions: coverage, Look: s.look.String(),
 	})
 	return made, err
+}
+
+// count asks for the fleet's numbers, once a tick.
+func (h *hub) count(ctx context.Context) (live.Counts, error) {
+	h.mu.Lock()
+	if h.counts == nil {
+		h.counts = &counted{}
+	}
+	c := h.counts
+	h.mu.Unlock()
+	c.once.Do(func() { c.counts, _, c.err = h.live.Counts(ctx) })
+	return c.counts, c.err
 }
 
 func (h *hub) shootCells(ctx context.Context, s sight, now int64, into *shot) (live.Coverage, error) {

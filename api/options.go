@@ -16,8 +16,12 @@ import (
 
 // Options of a Server. Fields without a named default must be set.
 type Options struct {
-	Node        string // this node's name, shown in answers
-	Live        Live
+	Node string // this node's name, shown in answers
+	Live Live
+	// Frames answers for the live map, each second and without patience. Nil: Live does.
+	Frames Live
+	// Owner is the node that runs a partition, shown with its tracks. Nil: this one runs all.
+	Owner       func(partition int32) string
 	Paths       Paths
 	Messages    Messages
 	Fences      Fences
@@ -91,6 +95,12 @@ func (o *Options) withDefaults() Options {
 	setDefault(&d.HistoryMode, "all")
 	if d.History == nil {
 		d.HistoryMode = "off"
+	}
+	if d.Frames == nil {
+		d.Frames = d.Live
+	}
+	if d.Owner == nil {
+		d.Owner = func(int32) string { return d.Node }
 	}
 	if d.Now == nil {
 		d.Now = time.Now

@@ -39,7 +39,7 @@ func (s *Server) getTrack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, trackState{s.trackProperties(v), lonLat(v.Position), s.opts.Node})
+	return writeJSON(w, http.StatusOK, trackState{s.trackProperties(v), lonLat(v.Position), s.opts.Owner(v.Partition)})
 }
 
 // findTrack is a vehicle's state; "unknown" only when everybody was asked.

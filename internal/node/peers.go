@@ -1,0 +1,109 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/trackmesh/trackmesh/actors"
+	"github.com/trackmesh/trackmesh/api"
+	"github.com/trackmesh/trackmesh/cluster/remote"
+	"github.com/trackmesh/trackmesh/internal/peers"
+	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
+	"github.com/trackmesh/trackmesh/track"
+)
+
+// startPeers lets this node ask the others and answer them. A node that is alone needs neither.
+func (n *Node) startPeers(context.Context) error {
+	if n.members == nil {
+		return nil
+	}
+	o := remote.Options{
+		Listen: n.opts.RPCAddr, Advertise: n.members.Self().RPC, Members: n.members,
+		Handler: func(ctx context.Context, q *trackmeshv1.PeerQuestion) *trackmeshv1.PeerAnswer { return n.peers.Answer(ctx, q) },
+		Logger:  n.logger, Registerer: n.registry,
+	}
+	if n.opts.ClusterCertFile != "" {
+		var err error
+		if o.TLS, err = remote.ReadTLS(n.opts.ClusterCertFile, n.opts.ClusterKeyFile, n.opts.ClusterCAFile); err != nil {
+			return fmt.Errorf("--cluster-cert-file, --cluster-key-file, --cluster-ca-file: %w", err)
+		}
+	}
+	asker := &lateAsker{}
+	n.peers = peers.New(peers.Options{
+		Members: n.members, Asker: asker, Partitions: n.log.Layout().Partitions, Home: n.host.Home, Fleet: n.fleet,
+		Here: here{n}, Fences: boardFences{n.board, n.host}, Logger: n.logger,
+		NeverSent: func(err error) bool { return errors.Is(err, remote.ErrNeverSent) },
+	})
+	n.onStop("routing", func(context.Context) error { n.peers.Close(); return nil })
+	r, err := remote.New(o)
+	if err != nil {
+		return fmt.Errorf("--rpc-addr: %w", err)
+	}
+	asker.Remote = r
+	n.onStop("peers", r.Stop)
+	return nil
+}
+
+// lateAsker is the remote once it is there: it and the routing each want the other first.
+type lateAsker struct{ *remote.Remote }
+
+// askCluster puts what asks the whole cluster into the API's options.
+func (n *Node) askCluster(o *api.Options) {
+	if n.peers == nil {
+		return
+	}
+	o.Live, o.Frames, o.Owner = n.peers.Live(), n.peers.Frames(), n.peers.OwnerName
+	o.Paths, o.Messages, o.Fences = n.peers.Paths(), n.peers.Messages(), n.peers.Fences()
+	o.Cluster = peers.Cluster{Peers: n.peers, Base: func() api.ClusterState { return clusterState{n}.base() }}
+}
+
+// here is what this node knows for itself and for others.
+type here struct{ *Node }
+
+// Path implements peers.Here.
+func (h here) Path(ctx context.Context, partition int32, vehicle string, from, to int64, limit int) ([]track.PathPoint, int64, error) {
+	points, since, known, err := h.host.PathIn(ctx, partition, vehicle, from, to, limit)
+	switch {
+	case err != nil:
+		return nil, 0, notHere(err)
+	case !known:
+		return nil, 0, api.ErrNotFound
+	}
+	return points, since, nil
+}
+
+// Send implements peers.Here.
+func (h here) Send(ctx context.Context, cmd *trackmeshv1.Command) (partition int32, offset int64, err error) {
+	return h.host.Send(ctx, cmd)
+}
+
+// AwaitApplied implements peers.Here.
+func (h here) AwaitApplied(ctx context.Context, partition int32, offset int64) error {
+	return notHere(h.host.AwaitApplied(ctx, partition, offset))
+}
+
+func notHere(err error) error {
+	if errors.Is(err, actors.ErrNotHere) {
+		return peers.ErrNotHere
+	}
+	return err
+}
+
+// Status implements peers.Here.
+func (h here) Status() *trackmeshv1.PeerStatus {
+	s := &trackmeshv1.PeerStatus{Fences: int64(h.board.Current().Len()), FencesVersion: h.board.Current().Version(), Version: h.opts.Version}
+	for _, p := range h.host.Status() {
+		s.Partitions = append(s.Partitions, &trackmeshv1.PeerPartitionStatus{
+			Partition: p.Partition, Term: p.Term, State: p.State, InputOffset: p.InputOffset, Lag: max(0, p.InputEnd-p.InputOffset),
+			Tracks: int64(p.Tracks), EventClockMs: p.EventClock, Error: p.Err,
+		})
+	}
+	for _, sink := range h.sinks {
+		state := sink.state()
+		s.Sinks = append(s.Sinks, &trackmeshv1.PeerSinkStatus{
+			Name: state.Name, Lag: state.Lag, State: state.State, Error: state.Error, Whole: state.Name == "sqlite",
+		})
+	}
+	return s
+}
