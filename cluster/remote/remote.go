@@ -111,6 +111,15 @@ func (h hushed) Enabled(ctx context.Context, _ slog.Level) bool {
 	return h.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
+// Resolve is the address that Listen will mean: with a free port where it names none.
+func Resolve(listen string) (string, error) {
+	host, port, err := probe(listen)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port)), nil
+}
+
 // probe finds out whether and where one can listen: protoactor only panics when one cannot, and takes no listener.
 func probe(address string) (host string, port int, err error) {
 	l, err := net.Listen("tcp", address)

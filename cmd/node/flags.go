@@ -94,6 +94,9 @@ func flagGroups(o *node.Options) []group {
 	add("Security", func(f *pflag.FlagSet) {
 		f.StringVar(&o.TLSCertFile, "tls-cert-file", "", "PEM file with the certificate for HTTP")
 		f.StringVar(&o.TLSKeyFile, "tls-key-file", "", "PEM file with its key")
+		f.StringVar(&o.ClusterCertFile, "cluster-cert-file", "", "PEM file with this node's certificate for the other nodes: turns mutual TLS between nodes on")
+		f.StringVar(&o.ClusterKeyFile, "cluster-key-file", "", "PEM file with its key")
+		f.StringVar(&o.ClusterCAFile, "cluster-ca-file", "", "PEM file with the CA that signs the nodes' certificates and nothing else")
 		f.StringVar(&o.AuthTokensFile, "auth-tokens-file", "", "lines of name, role (read, write, admin), sha256 of the token")
 		f.BoolVar(&o.InsecureNoAuth, "insecure-no-auth", false, "serve other machines without tokens")
 		f.StringVar(&o.GossipKeyFile, "gossip-key-file", "", "file with base64 keys, one a line, the first one used: encrypts gossip")

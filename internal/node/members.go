@@ -37,14 +37,11 @@ func (n *Node) startMembers(ctx context.Context) error {
 func (n *Node) gossipOptions() (gossip.Options, error) {
 	o := gossip.Options{
 		Name: n.opts.NodeName, Boot: bootNonce(), Cluster: n.opts.Group, BindAddr: n.opts.GossipAddr, AdvertiseHost: n.opts.AdvertiseHost,
-		Logger: n.logger, Registerer: n.registry,
+		RPC: n.remote.Address(), Logger: n.logger, Registerer: n.registry,
 	}
 	var err error
 	if o.HTTP, err = gossip.Reachable(n.listening.String(), n.opts.AdvertiseHost); err != nil {
 		return o, fmt.Errorf("--http-addr: %w", err)
-	}
-	if o.RPC, err = gossip.Reachable(n.opts.RPCAddr, n.opts.AdvertiseHost); err != nil {
-		return o, fmt.Errorf("--rpc-addr: %w", err)
 	}
 	if n.opts.GossipKeyFile != "" {
 		if o.Keys, err = gossip.ReadKeys(n.opts.GossipKeyFile); err != nil {

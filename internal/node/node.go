@@ -24,7 +24,9 @@ import (
 	"github.com/trackmesh/trackmesh/cluster"
 	"github.com/trackmesh/trackmesh/cluster/gossip"
 	"github.com/trackmesh/trackmesh/cluster/ownership"
+	"github.com/trackmesh/trackmesh/cluster/remote"
 	"github.com/trackmesh/trackmesh/history"
+	"github.com/trackmesh/trackmesh/internal/peers"
 	"github.com/trackmesh/trackmesh/live"
 	"github.com/trackmesh/trackmesh/sinks/webhook"
 	"github.com/trackmesh/trackmesh/source"
@@ -70,6 +72,8 @@ type Node struct {
 	board     *actors.FenceBoard
 	fleet     *live.Fleet
 	host      *actors.Host
+	remote    *remote.Remote                   // nil: the log is embedded
+	peers     atomic.Pointer[peers.Peers]      // nil: the log is embedded
 	gossip    *gossip.Gossip                   // nil: the log is embedded
 	members   cluster.Membership               // nil: the log is embedded
 	keeper    atomic.Pointer[ownership.Keeper] // nil: the log is embedded, or the group is not joined yet
@@ -104,7 +108,7 @@ func Start(ctx context.Context, o Options, logger *slog.Logger) (*Node, error) {
 	n.listening = listener.Addr()
 	n.onStop("http port", func(context.Context) error { return ignoreClosed(listener.Close()) })
 	for _, part := range []func(context.Context) error{
-		n.startLog, n.startMembers, n.startFences, n.startPartitions, n.startSinks, n.startWebhooks,
+		n.startLog, n.listenPeers, n.startMembers, n.startFences, n.startPartitions, n.startSinks, n.startWebhooks, n.startPeers,
 		func(context.Context) error { return n.startAPI(listener) },
 		n.startOwnership, n.startPprof, n.startDemo,
 	} {
@@ -248,6 +252,7 @@ func (n *Node) startAPI(listener net.Listener) error {
 			return err
 		}
 	}
+	n.askCluster(&options)
 	server, err := api.New(options)
 	if err != nil {
 		return err

@@ -59,6 +59,9 @@ type Options struct {
 	QuietClock       bool
 	TLSCertFile      string
 	TLSKeyFile       string
+	ClusterCertFile  string // mutual TLS between nodes: these three or none
+	ClusterKeyFile   string
+	ClusterCAFile    string
 	AuthTokensFile   string
 	InsecureNoAuth   bool
 	CORSOrigins      []string
@@ -155,6 +158,9 @@ func (o *Options) validateAddresses(bad func(flag, format string, args ...any)) 
 	}
 	if (o.TLSCertFile == "") != (o.TLSKeyFile == "") {
 		bad("tls-cert-file", "goes with --tls-key-file")
+	}
+	if together := []bool{o.ClusterCertFile == "", o.ClusterKeyFile == "", o.ClusterCAFile == ""}; together[0] != together[1] || together[0] != together[2] {
+		bad("cluster-cert-file", "goes with --cluster-key-file and --cluster-ca-file")
 	}
 	for _, b := range o.KafkaBrokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {

@@ -7,55 +7,70 @@ import (
 
 	"github.com/trackmesh/trackmesh/actors"
 	"github.com/trackmesh/trackmesh/api"
+	"github.com/trackmesh/trackmesh/cluster/gossip"
 	"github.com/trackmesh/trackmesh/cluster/remote"
 	"github.com/trackmesh/trackmesh/internal/peers"
 	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
 	"github.com/trackmesh/trackmesh/track"
 )
 
-// startPeers lets this node ask the others and answer them. A node that is alone needs neither.
-func (n *Node) startPeers(context.Context) error {
-	if n.members == nil {
+// listenPeers opens the port for other nodes, before gossip tells them of it. Until the partitions are there it answers for none.
+func (n *Node) listenPeers(context.Context) error {
+	if !n.clustered() {
 		return nil
 	}
-	o := remote.Options{
-		Listen: n.opts.RPCAddr, Advertise: n.members.Self().RPC, Members: n.members,
-		Handler: func(ctx context.Context, q *trackmeshv1.PeerQuestion) *trackmeshv1.PeerAnswer { return n.peers.Answer(ctx, q) },
-		Logger:  n.logger, Registerer: n.registry,
+	at, err := remote.Resolve(n.opts.RPCAddr)
+	if err != nil {
+		return fmt.Errorf("--rpc-addr: %w", err)
+	}
+	o := remote.Options{Listen: at, Handler: n.answerPeer, Logger: n.logger, Registerer: n.registry}
+	if o.Advertise, err = gossip.Reachable(at, n.opts.AdvertiseHost); err != nil {
+		return fmt.Errorf("--rpc-addr: %w", err)
 	}
 	if n.opts.ClusterCertFile != "" {
-		var err error
 		if o.TLS, err = remote.ReadTLS(n.opts.ClusterCertFile, n.opts.ClusterKeyFile, n.opts.ClusterCAFile); err != nil {
 			return fmt.Errorf("--cluster-cert-file, --cluster-key-file, --cluster-ca-file: %w", err)
 		}
 	}
-	asker := &lateAsker{}
-	n.peers = peers.New(peers.Options{
-		Members: n.members, Asker: asker, Partitions: n.log.Layout().Partitions, Home: n.host.Home, Fleet: n.fleet,
-		Here: here{n}, Fences: boardFences{n.board, n.host}, Logger: n.logger,
-		NeverSent: func(err error) bool { return errors.Is(err, remote.ErrNeverSent) },
-	})
-	n.onStop("routing", func(context.Context) error { n.peers.Close(); return nil })
-	r, err := remote.New(o)
-	if err != nil {
+	if n.remote, err = remote.New(o); err != nil {
 		return fmt.Errorf("--rpc-addr: %w", err)
 	}
-	asker.Remote = r
-	n.onStop("peers", r.Stop)
+	n.onStop("peers", n.remote.Stop)
 	return nil
 }
 
-// lateAsker is the remote once it is there: it and the routing each want the other first.
-type lateAsker struct{ *remote.Remote }
+func (n *Node) answerPeer(ctx context.Context, q *trackmeshv1.PeerQuestion) *trackmeshv1.PeerAnswer {
+	if p := n.peers.Load(); p != nil {
+		return p.Answer(ctx, q)
+	}
+	return &trackmeshv1.PeerAnswer{Code: trackmeshv1.PeerCode_PEER_CODE_NOT_HERE, Detail: "this node is starting"}
+}
+
+// startPeers lets this node ask the others and answer them. A node that is alone needs neither.
+func (n *Node) startPeers(context.Context) error {
+	if n.remote == nil {
+		return nil
+	}
+	p := peers.New(peers.Options{
+		Members: n.members, Asker: n.remote, Partitions: n.log.Layout().Partitions, Home: n.host.Home, Fleet: n.fleet,
+		Here: here{n}, Fences: boardFences{n.board, n.host}, Logger: n.logger,
+		NeverSent: func(err error) bool { return errors.Is(err, remote.ErrNeverSent) },
+	})
+	n.onStop("routing", func(context.Context) error { p.Close(); return nil })
+	n.remote.Follow(n.members)
+	n.peers.Store(p)
+	return nil
+}
 
 // askCluster puts what asks the whole cluster into the API's options.
 func (n *Node) askCluster(o *api.Options) {
-	if n.peers == nil {
+	p := n.peers.Load()
+	if p == nil {
 		return
 	}
-	o.Live, o.Frames, o.Owner = n.peers.Live(), n.peers.Frames(), n.peers.OwnerName
-	o.Paths, o.Messages, o.Fences = n.peers.Paths(), n.peers.Messages(), n.peers.Fences()
-	o.Cluster = peers.Cluster{Peers: n.peers, Base: func() api.ClusterState { return clusterState{n}.base() }}
+	o.Live, o.Frames, o.Owner = p.Live(), p.Frames(), p.OwnerName
+	o.Paths, o.Messages, o.Fences = p.Paths(), p.Messages(), p.Fences()
+	o.Cluster = peers.Cluster{Peers: p, Base: clusterState{n}.base, Moves: clusterState{n}.moves}
 }
 
 // here is what this node knows for itself and for others.
@@ -102,7 +117,7 @@ func (h here) Status() *trackmeshv1.PeerStatus {
 	for _, sink := range h.sinks {
 		state := sink.state()
 		s.Sinks = append(s.Sinks, &trackmeshv1.PeerSinkStatus{
-			Name: state.Name, Lag: state.Lag, State: state.State, Error: state.Error, Whole: state.Name == "sqlite",
+			Name: state.Name, Lag: state.Lag, State: state.State, Error: state.Error, Whole: sink.own,
 		})
 	}
 	return s

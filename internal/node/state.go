@@ -43,11 +43,17 @@ func (n *Node) withTLS(l net.Listener) (net.Listener, error) {
 // clusterState answers GET /api/v1/cluster.
 type clusterState struct{ *Node }
 
-func (c clusterState) State(ctx context.Context) (api.ClusterState, error) {
-	s := api.ClusterState{
+// base is what this node says of itself.
+func (c clusterState) base() api.ClusterState {
+	return api.ClusterState{
 		Node: c.opts.NodeName, Version: c.opts.Version, Log: c.logKind(), Topic: c.log.Layout().Input,
 		Fences: api.ClusterFences{Count: c.board.Current().Len(), Version: c.board.Current().Version()}, Sinks: []api.ClusterSink{},
 	}
+}
+
+// State implements api.Cluster for a node that is alone.
+func (c clusterState) State(ctx context.Context) (api.ClusterState, error) {
+	s := c.base()
 	members := c.memberList()
 	for _, m := range members {
 		s.Members = append(s.Members, api.ClusterMember{Name: m.Name, Address: m.HTTP, State: m.Status.String(), Since: m.Since.UTC().Truncate(time.Millisecond)})

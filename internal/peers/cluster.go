@@ -28,6 +28,8 @@ func (p *Peers) OwnerName(partition int32) string {
 type Cluster struct {
 	Peers *Peers
 	Base  func() api.ClusterState
+	// Moves are the partitions on their way, given those that there are.
+	Moves func(ctx context.Context, parts []api.ClusterPart) []api.ClusterMove
 }
 
 var _ api.Cluster = Cluster{}
@@ -48,13 +50,11 @@ func (c Cluster) State(ctx context.Context) (api.ClusterState, error) {
 		s.Members = append(s.Members, api.ClusterMember{Name: m.Name, Address: m.HTTP, State: state, Since: m.Since.UTC().Truncate(time.Millisecond)})
 	}
 	for partition := range p.opts.Partitions {
-		part, move := partOf(partition, table, statuses)
+		part := partOf(partition, table, statuses)
 		s.Partitions = append(s.Partitions, part)
 		s.Tracks += part.Tracks
-		if move != nil {
-			s.Moves = append(s.Moves, *move)
-		}
 	}
+	s.Moves = c.Moves(ctx, s.Partitions)
 	s.Sinks = sinksOf(statuses)
 	return s, nil
 }
@@ -82,7 +82,7 @@ func (p *Peers) statuses(ctx context.Context, table *routes) []*trackmeshv1.Peer
 }
 
 // partOf is what is known of a partition: from the member that runs it with the highest term, else from one that is about to.
-func partOf(partition int32, table *routes, statuses []*trackmeshv1.PeerStatus) (api.ClusterPart, *api.ClusterMove) {
+func partOf(partition int32, table *routes, statuses []*trackmeshv1.PeerStatus) api.ClusterPart {
 	owner, owned := table.member(partition)
 	var owners, comer *trackmeshv1.PeerPartitionStatus
 	comes := ""
@@ -97,7 +97,7 @@ func partOf(partition int32, table *routes, statuses []*trackmeshv1.PeerStatus) 
 			}
 		}
 	}
-	part := api.ClusterPart{Partition: partition, State: "unowned"}
+	part := api.ClusterPart{Partition: partition, State: "moving"}
 	if owned {
 		part.Owner, part.State = table.members[owner].Name, "running"
 		for _, run := range table.members[owner].Running {
@@ -115,14 +115,7 @@ func partOf(partition int32, table *routes, statuses []*trackmeshv1.PeerStatus) 
 		part.EventClock, part.Error = shown.GetEventClockMs(), shown.GetError()
 		part.Term = max(part.Term, shown.GetTerm())
 	}
-	if comer == nil || comer.GetState() == "stopped" || comer.GetState() == "running" {
-		return part, nil
-	}
-	move := &api.ClusterMove{Partition: partition, To: comes}
-	if owned {
-		move.From = part.Owner
-	}
-	return part, move
+	return part
 }
 
 // sinksOf joins what the members say of each sink: the lags of parts add up, of whole readers the longest counts; a failing one is
