@@ -16,9 +16,7 @@ const (
 // begin takes the next batch from the inbox and sends each track what it has of it: one message for all its fixes, for a message
 // costs more than a fix does.
 func (p *partition) begin() {
-	b := p.inbox[0]
-	p.inbox[0] = nil
-	p.inbox = p.inbox[1:]
+	b := p.nextStep()
 	p.feed.taken(b.bytes)
 	p.current = b
 	now := p.opts.Now().UnixMilli()
@@ -35,6 +33,26 @@ func (p *partition) begin() {
 	}
 	p.sendFixes(now)
 	p.mark()
+}
+
+// stepRecords is how many records are handled at once: so many that a track mostly has several of them, so few that what is made of
+// them stays in the processor's cache, and that a question which comes between need not wait for long.
+const stepRecords = 4096
+
+// nextStep cuts what is handled next from the first batch of the inbox.
+func (p *partition) nextStep() *batch {
+	b := p.inbox[0]
+	n := len(b.records)
+	if n <= stepRecords {
+		p.inbox[0] = nil
+		p.inbox = p.inbox[1:]
+		return b
+	}
+	step := *b
+	step.records, step.bytes = b.records[:stepRecords], b.bytes*stepRecords/int64(n)
+	step.next = step.records[stepRecords-1].Offset + 1
+	b.records, b.bytes = b.records[stepRecords:], b.bytes-step.bytes
+	return &step
 }
 
 // sendFixes sends what observation has gathered.

@@ -22,12 +22,15 @@ const maxProducers = 1000
 // maxNameBytes is how long the name of an ingest client and an idempotency key may be; the API takes no longer ones.
 const maxNameBytes = 128
 
+// snapshotBytes is about what a track's snapshot takes in a commit, its record included.
+const snapshotBytes = 300
+
 // shouldCommit reports whether something waits and is old or large enough.
 func (p *partition) shouldCommit() bool {
 	if !p.somethingPending() {
 		return false
 	}
-	return p.stopping != nil || p.pending.bytes() >= p.opts.MaxPendingBytes ||
+	return p.stopping != nil || p.pending.bytes()+snapshotBytes*len(p.table.dirty) >= p.opts.MaxPendingBytes ||
 		p.opts.Now().Sub(p.pending.since) >= p.host.commitInterval()
 }
 

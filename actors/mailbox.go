@@ -18,10 +18,15 @@ type mailbox struct {
 
 	mu        sync.Mutex // guards what follows
 	first     any        // the next user message; nil: none
-	more      []any      // those behind it
-	system    []any
+	rest      *letters   // nil: nothing else
 	scheduled bool
 	suspended bool
+}
+
+// letters are what a mailbox rarely has.
+type letters struct {
+	user   []any // behind the first
+	system []any
 }
 
 var _ actor.Mailbox = (*mailbox)(nil)
@@ -40,7 +45,7 @@ func (m *mailbox) PostUserMessage(message any) {
 	if m.first == nil {
 		m.first = message
 	} else {
-		m.more = append(m.more, message)
+		m.others().user = append(m.others().user, message)
 	}
 	m.schedule()
 }
@@ -48,8 +53,15 @@ func (m *mailbox) PostUserMessage(message any) {
 // PostSystemMessage puts a message before all user messages.
 func (m *mailbox) PostSystemMessage(message any) {
 	m.mu.Lock()
-	m.system = append(m.system, message)
+	m.others().system = append(m.others().system, message)
 	m.schedule()
+}
+
+func (m *mailbox) others() *letters {
+	if m.rest == nil {
+		m.rest = &letters{}
+	}
+	return m.rest
 }
 
 // schedule gives up the lock.
@@ -66,10 +78,13 @@ func (m *mailbox) schedule() {
 func (m *mailbox) UserMessageCount() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.first == nil {
+	switch {
+	case m.first == nil:
 		return 0
+	case m.rest == nil:
+		return 1
 	}
-	return 1 + len(m.more)
+	return 1 + len(m.rest.user)
 }
 
 // run handles what is there. It is the lane's task.
@@ -116,21 +131,24 @@ func (m *mailbox) next() (message any, system bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case len(m.system) > 0:
-		message = m.system[0]
-		if m.system = m.system[1:]; len(m.system) == 0 {
-			m.system = nil
-		}
+	case m.rest != nil && len(m.rest.system) > 0:
+		message, m.rest.system = m.rest.system[0], m.rest.system[1:]
+		m.tidy()
 		return message, true
 	case m.first != nil && !m.suspended:
 		message, m.first = m.first, nil
-		if len(m.more) > 0 {
-			m.first, m.more = m.more[0], m.more[1:]
-		} else {
-			m.more = nil
+		if m.rest != nil && len(m.rest.user) > 0 {
+			m.first, m.rest.user = m.rest.user[0], m.rest.user[1:]
+			m.tidy()
 		}
 		return message, false
 	}
 	m.scheduled = false
 	return nil, false
+}
+
+func (m *mailbox) tidy() {
+	if len(m.rest.system) == 0 && len(m.rest.user) == 0 {
+		m.rest = nil
+	}
 }

@@ -12,6 +12,7 @@ import (
 type trackActor struct {
 	partition *partition
 	entry     *entry
+	mailbox   mailbox
 }
 
 // Messages to a track's actor.
@@ -45,7 +46,7 @@ func (a *trackActor) Receive(c actor.Context) {
 // send gives a message to the track's actor, which it starts when the track was idle.
 func (p *partition) send(e *entry, message any, now int64) {
 	if e.pid == nil {
-		p.spawning = &trackActor{partition: p, entry: e}
+		p.spawning = &trackActor{partition: p, entry: e, mailbox: mailbox{lane: p.lane}}
 		e.pid = p.context.Spawn(p.trackProps)
 		p.host.metrics.live.Inc()
 	}
@@ -56,7 +57,7 @@ func (p *partition) send(e *entry, message any, now int64) {
 // propsOfTracks are common to the tracks of a partition: whoever spawns one puts it into spawning before.
 func (p *partition) propsOfTracks() *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor { return p.spawning }, actor.WithDispatcher(p.lane), actor.WithSupervisor(stopOnFailure),
-		actor.WithMailbox(func() actor.Mailbox { return &mailbox{lane: p.lane} }))
+		actor.WithMailbox(func() actor.Mailbox { return &p.spawning.mailbox }))
 }
 
 // stopOnFailure is never Restart: a restarted actor is empty, and its remaining messages would run after the batch's marker.

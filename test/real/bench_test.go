@@ -59,9 +59,9 @@ func kafkaToEvents(b *testing.B, server *servers.KafkaServer, fleet *load.Fleet,
 			OpenOptions: broker.OpenOptions{Topic: topic, Group: topic, Partitions: partitions, Enriched: history != actors.HistoryOff}, Brokers: server.Brokers,
 		})
 		require.NoError(b, err)
-		null := &nullSink{}
+		null, stopSink := &nullSink{}, func() {}
 		if sink {
-			defer null.start(b, log)()
+			stopSink = null.start(b, log)
 		}
 		path, err := load.Start(log, fences, history)
 		require.NoError(b, err)
@@ -71,6 +71,7 @@ func kafkaToEvents(b *testing.B, server *servers.KafkaServer, fleet *load.Fleet,
 		}
 		m := load.Measure(b.Context(), handled, max(records/10, int64(fleet.Vehicles)), records, server.CPU)
 		require.NoError(b, path.Stop(context.Background()))
+		stopSink()
 		require.NoError(b, log.Close())
 		b.ReportMetric(m.PerRecord(m.CPU), "CPU-µs/record")
 		b.ReportMetric(m.PerRecord(m.Beside), "broker-CPU-µs/record")
