@@ -196,6 +196,10 @@ func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) error {
 		return historyOff()
 	}
 	raw, err := s.opts.History.Event(r.Context(), id)
+	if errors.Is(err, history.ErrNotFound) {
+		return named(http.StatusNotFound, "event", "no event "+id+" is stored: a new one takes a second or so to get there, and old ones are deleted after "+
+			"--history-max-age; GET /api/v1/events lists those that there are")
+	}
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type fenceAnswer struct {
 
 func noFence(err error, id string) error {
 	if errors.Is(err, ErrNotFound) {
-		return named(http.StatusNotFound, "fence", "there is no fence "+id)
+		return named(http.StatusNotFound, "fence", "there is no fence "+id+": GET /api/v1/fences lists them, PUT makes one")
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 	layout := s.opts.Log.Layout()
 	stream, ok := streamOf(layout, r.PathValue("topic"))
 	if !ok {
-		return newProblem(http.StatusNotFound, r.PathValue("topic")+" is none of our topics; they begin with "+layout.Input)
+		return newProblem(http.StatusNotFound, r.PathValue("topic")+" is none of our topics: there are "+strings.Join(topics(layout), ", "))
 	}
 	p := readParams(r, "partition", "from", "limit")
 	highest := int(layout.StreamPartitions(stream)) - 1
@@ -81,6 +81,14 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = dump.out.Flush() // a client that left cannot be told
 	return nil
+}
+
+func topics(layout broker.Layout) []string {
+	var all []string
+	for s := range broker.NumStreams {
+		all = append(all, layout.Topic(s))
+	}
+	return all
 }
 
 func streamOf(layout broker.Layout, topic string) (broker.Stream, bool) {

@@ -140,7 +140,7 @@ func (s *Server) unknownVehicle(ctx context.Context, vehicle string) error {
 			return nil
 		}
 	}
-	return named(http.StatusNotFound, "vehicle", "no vehicle "+vehicle+" is known")
+	return noVehicle(vehicle)
 }
 
 // millis is a time in UTC milliseconds, 0 for the zero time.

@@ -87,7 +87,7 @@ func asProblem(err error) (p *problem, internal bool) {
 	case errors.As(err, &tooLarge):
 		return named(http.StatusRequestEntityTooLarge, "too-large", "the body is over the limit of "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes"), false
 	case errors.Is(err, ErrNotFound), errors.Is(err, history.ErrNotFound):
-		return newProblem(http.StatusNotFound, "there is nothing of that name"), false
+		return newProblem(http.StatusNotFound, "there is nothing of that name; /docs shows what can be asked for"), false
 	case errors.Is(err, history.ErrQuery):
 		return named(http.StatusBadRequest, "parameter", err.Error()), false
 	case errors.Is(err, ErrVersion):

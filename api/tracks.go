@@ -42,6 +42,11 @@ func (s *Server) getTrack(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, trackState{s.trackProperties(v), lonLat(v.Position), s.opts.Owner(v.Partition)})
 }
 
+func noVehicle(vehicle string) *problem {
+	return named(http.StatusNotFound, "vehicle", "no vehicle "+vehicle+" is known: nothing that it sent was accepted (trackctl dead list shows what was refused), "+
+		"or it was forgotten; GET /api/v1/tracks lists those that are")
+}
+
 // findTrack is a vehicle's state; "unknown" only when everybody was asked.
 func (s *Server) findTrack(r *http.Request, vehicle string) (*track.View, error) {
 	v, coverage, err := s.opts.Live.Track(r.Context(), vehicle)
@@ -49,7 +54,7 @@ func (s *Server) findTrack(r *http.Request, vehicle string) (*track.View, error)
 	case errors.Is(err, ErrNotFound) && !coverage.Whole():
 		return nil, missingPartitions(coverage, "the vehicle may be in a partition that cannot be asked now; try again")
 	case errors.Is(err, ErrNotFound):
-		return nil, named(http.StatusNotFound, "vehicle", "no vehicle "+vehicle+" is known")
+		return nil, noVehicle(vehicle)
 	case err != nil:
 		return nil, err
 	}

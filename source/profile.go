@@ -78,6 +78,8 @@ type mediaType struct {
 	lines   bool     // JSON by lines
 	columns []string // of CSV, nil: not said
 	header  header
+	reading *reading // what it says beside the node's options; nil: nothing
+	wrong   error    // why what it says cannot be followed
 }
 
 // header of a CSV body (RFC 4180's parameter).
@@ -95,6 +97,15 @@ func parseType(contentType string) (mediaType, bool) {
 	if err != nil && name == "" {
 		return mediaType{}, false
 	}
+	m, ok := namedType(name, params)
+	if !ok {
+		return mediaType{}, false
+	}
+	m.reading, m.wrong = readingOf(m.format, params)
+	return m, m.wrong == nil
+}
+
+func namedType(name string, params map[string]string) (mediaType, bool) {
 	switch name {
 	case typeJSON, "text/json":
 		return mediaType{format: jsonFormat}, true
@@ -169,6 +180,13 @@ func (a *profiles) forType(contentType string) *profile {
 		return a.own
 	}
 	p := a.all[m.format]
+	if m.reading != nil {
+		p = newProfile(m.reading.options(m.format))
+		if m.columns != nil {
+			return p.withColumns(m.columns)
+		}
+		return p
+	}
 	switch {
 	case m.columns != nil && p != a.own:
 		q := *p

@@ -26,23 +26,27 @@ type Line struct {
 //
 // JSON is an object, an array of them, or one after another; GeoJSON a Feature, a FeatureCollection, or one after another. In CSV the
 // first line names the columns with the parameter header=present, and without the parameter when it has the default names.
+//
+// The parameters map, time-layout and time-zone say how the records are read (Options.On) and go with each of them.
 func Split(contentType string, body io.Reader, fn func(Line) error) error {
 	m, ok := parseType(contentType)
 	switch {
+	case m.wrong != nil:
+		return fmt.Errorf("a parameter of its content type is wrong: %w", m.wrong)
 	case !ok:
 		return fmt.Errorf("%w (%.100q)", ErrMediaType, contentType)
 	case m.format == protobufFormat:
-		return splitWhole(typeProtobuf, body, fn)
+		return splitWhole(m.reading.on(typeProtobuf), body, fn)
 	case m.format == csvFormat || m.format == taxiFormat:
 		return splitCSV(m, body, fn)
 	case m.format == geojsonFormat && m.lines:
-		return splitLines(typeGeoJSON, 0, body, fn)
+		return splitLines(m.reading.on(typeGeoJSON), 0, body, fn)
 	case m.format == geojsonFormat:
-		return splitJSON(typeGeoJSON, true, body, fn)
+		return splitJSON(m.reading.on(typeGeoJSON), true, body, fn)
 	case m.lines:
-		return splitLines(typeJSON, 0, body, fn)
+		return splitLines(m.reading.on(typeJSON), 0, body, fn)
 	}
-	return splitJSON(typeJSON, false, body, fn)
+	return splitJSON(m.reading.on(typeJSON), false, body, fn)
 }
 
 // splitWhole takes the body as one record.

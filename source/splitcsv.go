@@ -20,12 +20,12 @@ const (
 // splitCSV takes the records of a CSV body. A header line goes with each of them, as the parameter columns of its content type.
 func splitCSV(m mediaType, body io.Reader, fn func(Line) error) error {
 	lines := &csvLines{in: withoutMark(body)}
-	stored := typeCSV
+	stored := m.reading.on(typeCSV)
 	switch {
 	case m.format == taxiFormat:
-		stored = typeTaxi
+		stored = m.reading.on(typeTaxi)
 	case m.columns != nil:
-		stored = columnsType(m.columns)
+		stored = m.reading.on(columnsType(m.columns))
 	}
 	for first := true; ; {
 		l, err := lines.record()
@@ -44,7 +44,7 @@ func splitCSV(m mediaType, body io.Reader, fn func(Line) error) error {
 				return err
 			}
 			if columns != "" {
-				stored = columns
+				stored = m.reading.on(columns)
 				continue
 			}
 		}

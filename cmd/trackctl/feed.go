@@ -88,13 +88,15 @@ func (h *httpFeed) send(ctx context.Context, contentType string, values [][]byte
 		return h.each(ctx, contentType, values)
 	case media == "text/csv" && params["columns"] != "":
 		values = append([][]byte{[]byte(params["columns"])}, values...)
-		done, err := h.producer.Send(ctx, "text/csv; header=present", joined(values), len(values))
+		delete(params, "columns")
+		params["header"] = "present"
+		done, err := h.producer.Send(ctx, mime.FormatMediaType(media, params), joined(values), len(values))
 		for i := range done.Errors {
 			done.Errors[i].Line-- // that of the columns is ours
 		}
 		return done, err
 	case media == "application/json":
-		contentType = "application/x-ndjson"
+		contentType = mime.FormatMediaType("application/x-ndjson", params)
 		for i, v := range values {
 			values[i] = oneLine(v)
 		}

@@ -14,8 +14,8 @@ func (a *app) sourceReplay() *cobra.Command {
 	var o playback.Options
 	var to feedFlags
 	cmd := leaf("replay FILE", "Play a file of positions in", 1, nil)
-	cmd.Long = "Play a file of positions (plain or gzip) in: at a constant rate, or by the times that its records have. A CSV file's columns are those that\n" +
-		"the node was started with (--map there), or that its header line names."
+	cmd.Long = "Play a file of positions (plain or gzip) in: at a constant rate, or by the times that its records have. --map, --time-layout,\n" +
+		"--time-zone and --header say how the file is read; they go with its records, whatever the node was started with."
 	f := cmd.Flags()
 	f.StringVar(&o.Source.Format, "format", "json", "json, taxi, csv or geojson")
 	f.StringArrayVar(&o.Source.Map, "map", nil, "field=source[:unit], as the node's; repeat for more")
@@ -59,6 +59,7 @@ func (a *app) replay(ctx context.Context, o playback.Options, out feed) error {
 	_ = in.close() // the player opens it itself
 	bar := a.replayBar(in.size, o.Loop)
 	s := &sending{app: a, out: out}
+	o.Skipped = s.skip
 	o.Progress = s.follow(bar, o.Loop)
 	player, err := playback.New(o, s)
 	if err != nil {
@@ -71,7 +72,7 @@ func (a *app) replay(ctx context.Context, o playback.Options, out feed) error {
 	if interrupted := errors.Is(err, context.Canceled) && ctx.Err() != nil; err != nil && !interrupted {
 		return err
 	}
-	err = a.report(&s.tally, begun)
+	err = errors.Join(a.report(&s.tally, begun), s.tally.refusal())
 	if !o.Loop { // a loop has no other end
 		err = errors.Join(err, ctx.Err())
 	}
@@ -95,6 +96,22 @@ type sending struct {
 	omitted int
 }
 
+// skip counts a line that could not be played as one that was refused.
+func (s *sending) skip(number int, why error) {
+	s.tally.Sent++
+	s.tally.Refused++
+	s.note(client.LineError{Line: number, Reason: "not sent: " + why.Error()})
+}
+
+// note keeps what is wrong with a line, of some.
+func (s *sending) note(e client.LineError) {
+	if len(s.refused) >= shownErrors {
+		s.omitted++
+		return
+	}
+	s.refused = append(s.refused, e)
+}
+
 // Send implements playback.Sender.
 func (s *sending) Send(ctx context.Context, lines []playback.Line) error {
 	for len(lines) > 0 {
@@ -110,14 +127,10 @@ func (s *sending) Send(ctx context.Context, lines []playback.Line) error {
 		s.tally.add(n, done)
 		s.omitted += done.ErrorsOmitted
 		for _, e := range done.Errors {
-			if len(s.refused) >= shownErrors {
-				s.omitted++
-				continue
-			}
 			if e.Line >= 1 && e.Line <= n {
 				e.Line = lines[e.Line-1].Number
 			}
-			s.refused = append(s.refused, e)
+			s.note(e)
 		}
 		lines = lines[n:]
 	}

@@ -36,6 +36,14 @@ func (t *tally) add(sent int, done client.Ingested) {
 	t.Refused += done.Refused()
 }
 
+// refusal is an error when records were refused: whoever plays a file in wants to know, by the exit code too.
+func (t *tally) refusal() error {
+	if t.Refused == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d records were not stored, for the reasons above; the others are", t.Refused, t.Sent)
+}
+
 // report shows the tally; begun is when the sending began.
 func (a *app) report(t *tally, begun time.Time) error {
 	t.Seconds = a.now().Sub(begun).Seconds()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"mime"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,7 +160,8 @@ func TestReplayNumbersItsLinesAndRepeatsWhatFailed(t *testing.T) {
 		ok(`{"stored":2,"errors":[]}`), ok(`{"stored":0,"errors":[{"line":1,"reason":"odd"}]}`))
 	file := write(t, "taxi.csv", taxiLines)
 	got := call(t, node.URL, "", "source", "replay", file, "--format", "taxi", "--rate", "2", "--every", "10ms", "--producer", "me")
-	require.Equal(t, 0, got.code, got.err)
+	require.Equal(t, 1, got.code, "refused records are told by the exit code")
+	require.Contains(t, got.err, "1 of 3 records were not stored")
 	require.Contains(t, got.out, "3 records sent, 2 stored, 1 refused")
 	require.Contains(t, got.err, "trying again")
 	require.Contains(t, got.err, "line 3: odd\n")
@@ -189,9 +191,47 @@ func TestReplayKeepsTheNamesOfColumns(t *testing.T) {
 	node := newScripted(t).on("POST /api/v1/positions", ok(`{"stored":1,"errors":[{"line":3,"reason":"odd"}]}`))
 	file := write(t, "a.csv", "vehicle,time,longitude,latitude\na,2026-03-04T11:00:00Z,1,2\nb,2026-03-04T11:00:00Z,1,2\n")
 	got := call(t, node.URL, "", "source", "replay", file, "--format", "csv", "--header")
-	require.Equal(t, 0, got.code, got.err)
+	require.Equal(t, 1, got.code, got.err)
 	require.Equal(t, "vehicle,time,longitude,latitude\na,2026-03-04T11:00:00Z,1,2\nb,2026-03-04T11:00:00Z,1,2\n", node.last(t).body)
 	require.Contains(t, got.err, "line 3: odd", "the second record is the file's third line")
+}
+
+func TestReplaySendsHowTheFileIsReadWithIt(t *testing.T) {
+	t.Parallel()
+	node := newScripted(t).on("POST /api/v1/positions", ok(`{"stored":1,"errors":[]}`))
+	flags := []string{"--map", "vehicle=id", "--map", "speed=v:kmh", "--map", "time=when", "--time-layout", "02.01.2006 15:04", "--time-zone", "Europe/Berlin"}
+	csv := write(t, "a.csv", "id,when,longitude,latitude,v\na,04.03.2026 11:00,1,2,36\n")
+	got := call(t, node.URL, "", append([]string{"source", "replay", csv, "--format", "csv", "--header"}, flags...)...)
+	require.Equal(t, 0, got.code, got.err)
+	sent := node.last(t)
+	require.Equal(t, "id,when,longitude,latitude,v\na,04.03.2026 11:00,1,2,36\n", sent.body)
+	mediaType, params, err := mime.ParseMediaType(sent.header.Get("Content-Type"))
+	require.NoError(t, err)
+	require.Equal(t, "text/csv", mediaType)
+	want := map[string]string{"map": "vehicle=id,speed=v:kmh,time=when", "time-layout": "02.01.2006 15:04", "time-zone": "Europe/Berlin", "header": "present"}
+	require.Equal(t, want, params)
+	got = call(t, node.URL, "", append([]string{"source", "replay", write(t, "a.json", `{"id":"a","when":"04.03.2026 11:00","longitude":1,"latitude":2}`)}, flags...)...)
+	require.Equal(t, 0, got.code, got.err)
+	mediaType, params, err = mime.ParseMediaType(node.last(t).header.Get("Content-Type"))
+	require.NoError(t, err)
+	require.Equal(t, "application/x-ndjson", mediaType)
+	delete(want, "header")
+	require.Equal(t, want, params)
+}
+
+func TestReplayByTimeCountsLinesWithoutATimeAndGoesOn(t *testing.T) {
+	t.Parallel()
+	node := newScripted(t).on("POST /api/v1/positions", ok(`{"stored":1,"errors":[]}`), ok(`{"stored":1,"errors":[]}`))
+	file := write(t, "taxi.csv", "broken\n7,2013-01-01 00:00:01,-73.9,40.7\n7,noon,-73.9,40.7\n7,2013-01-01 00:00:02,-73.9,40.7\n")
+	got := call(t, node.URL, "", "source", "replay", file, "--format", "taxi", "--by-time", "--step", "1ms", "--rewrite-time")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.out, "4 records sent, 2 stored, 2 refused")
+	require.Contains(t, got.err, "line 1: not sent: it has no time")
+	require.Contains(t, got.err, `line 3: not sent: its time cannot be read: "noon"`)
+	require.Contains(t, got.err, "2 of 4 records were not stored")
+	none := call(t, node.URL, "", "source", "replay", write(t, "b.csv", "x\ny\n"), "--format", "taxi", "--by-time", "--step", "1ms", "--loop")
+	require.Equal(t, 1, none.code)
+	require.Contains(t, none.err, "none of its 2 lines could be sent")
 }
 
 func TestReplayEndsWithWhatCannotBeRepeated(t *testing.T) {
@@ -265,7 +305,7 @@ func TestReplayGoesStraightToKafka(t *testing.T) {
 	brokers := strings.Fields(rest)[0]
 
 	got := call(t, "http://127.0.0.1:1", "", "source", "replay", write(t, "taxi.csv", taxiLines+"broken\n"), "--format", "taxi", "--kafka-brokers", brokers)
-	require.Equal(t, 0, got.code, got.err)
+	require.Equal(t, 1, got.code, got.err)
 	require.Contains(t, got.out, "4 records sent, 3 stored, 1 refused")
 	require.Contains(t, got.err, "line 4: ")
 

@@ -47,6 +47,9 @@ type Options struct {
 	// RewriteTime puts the time of sending in the place of each line's own, written in the same way. Lines that are sent together at a
 	// constant rate are spread over the interval before.
 	RewriteTime bool
+	// Skipped is told of each line that cannot be played: it is too long, or has no time where ByTime or RewriteTime needs one. Nil: such
+	// a line ends the playback with an error.
+	Skipped func(number int, why error)
 	// Progress is called after each sending. Nil: not.
 	Progress func(Progress)
 }

@@ -69,8 +69,11 @@ func (p *Player) Run(ctx context.Context) error {
 		if err := p.play(ctx); err != nil {
 			return err
 		}
-		if p.seen == 0 {
+		switch {
+		case p.seen == 0:
 			return fmt.Errorf("%s: there is no line in it", p.opts.Path)
+		case p.sent == 0:
+			return fmt.Errorf("%s: none of its %d lines could be sent: --format, --map and --header say where their times are", p.opts.Path, p.seen)
 		}
 		if !p.opts.Loop {
 			return nil
@@ -115,8 +118,11 @@ type lineError struct{ err error }
 
 func (e *lineError) Error() string { return e.err.Error() }
 
-// contentType is how the file is cut. A file of JSON whose first line is a whole value is one of lines.
-func (p *Player) contentType(body *bufio.Reader) string {
+// contentType is how the file is cut and read.
+func (p *Player) contentType(body *bufio.Reader) string { return p.opts.Source.On(p.mediaType(body)) }
+
+// mediaType is that without the options. A file of JSON whose first line is a whole value is one of lines.
+func (p *Player) mediaType(body *bufio.Reader) string {
 	switch p.opts.Source.Format {
 	case source.FormatTaxi:
 		return "text/csv; layout=taxi"
@@ -142,14 +148,20 @@ const bufferBytes = 64 << 10
 func (p *Player) take(ctx context.Context, l source.Line) error {
 	p.seen++
 	at := func(err error) error { return fmt.Errorf("%s:%d: %w", p.opts.Path, l.Number, err) }
-	if l.Err != nil {
-		return at(l.Err)
+	t, err := int64(0), l.Err
+	if err == nil && (p.opts.ByTime || p.opts.RewriteTime) {
+		if t, err = p.timeOf(l); err != nil && !p.opts.ByTime {
+			err = errors.New("it has no time that could be rewritten")
+		}
 	}
-	if p.opts.ByTime {
-		t, err := p.timeOf(l)
-		if err != nil {
+	if err != nil {
+		if p.opts.Skipped == nil {
 			return at(err)
 		}
+		p.opts.Skipped(l.Number, err)
+		return nil
+	}
+	if p.opts.ByTime {
 		if len(p.group) > 0 && (t != p.groupAt || len(p.group) == maxTogether) {
 			if err := p.flush(ctx); err != nil {
 				return err
