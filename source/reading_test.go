@@ -47,11 +47,11 @@ func TestAContentTypeSaysHowItsRecordsAreRead(t *testing.T) {
 func TestWrongParametersOfAContentTypeAreToldWithTheReason(t *testing.T) {
 	t.Parallel()
 	for contentType, want := range map[string]string{
-		`application/json; map="speed=v:furlongs"`:   "furlongs",
+		`application/json; map="speed=v:furlongs"`:     "furlongs",
 		`text/csv; layout=taxi; time-zone="Mars/Base"`: "no zone",
-		`application/x-protobuf; map="vehicle=id"`:   "fixed fields",
-		`application/json; time-layout="15:04"`:      "offset from UTC",
-		`application/json; map="a=b"`:                "there is no field",
+		`application/x-protobuf; map="vehicle=id"`:     "fixed fields",
+		`application/json; time-layout="15:04"`:        "offset from UTC",
+		`application/json; map="a=b"`:                  "there is no field",
 	} {
 		err := Split(contentType, strings.NewReader("{}"), func(Line) error { return nil })
 		require.ErrorContains(t, err, want, contentType)
