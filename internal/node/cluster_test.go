@@ -28,7 +28,7 @@ func TestACluster(t *testing.T) {
 
 func checkCluster(t *testing.T, brokers []string) {
 	t.Helper()
-	c := &testCluster{T: t, brokers: brokers, nodes: map[string]*Node{}}
+	c := &testCluster{TB: t, brokers: brokers, nodes: map[string]*Node{}}
 	c.start("a")
 	c.settle("a")
 	load := c.load()
@@ -39,8 +39,7 @@ func checkCluster(t *testing.T, brokers []string) {
 	c.settle("a", "b", "c", "d", "e", "f")
 	c.kill("a", "b", "c")
 	c.settle("d", "e", "f")
-	require.NoError(t, c.nodes["d"].Stop(t.Context()))
-	delete(c.nodes, "d")
+	c.leave("d")
 	c.settle("e", "f")
 	sent := load.stop()
 	c.check(sent)
@@ -48,13 +47,13 @@ func checkCluster(t *testing.T, brokers []string) {
 
 // testCluster are nodes of one process that share a Kafka.
 type testCluster struct {
-	*testing.T
+	testing.TB
 	brokers []string
 	nodes   map[string]*Node
 }
 
 func (c *testCluster) options(name string) Options {
-	o := testOptions(c.T)
+	o := testOptions(c.TB)
 	o.KafkaBrokers, o.Partitions, o.NodeName, o.GossipAddr, o.RPCAddr = c.brokers, 12, name, "127.0.0.1:0", "127.0.0.1:0"
 	for _, n := range c.nodes {
 		o.Join = append(o.Join, n.gossip.Addr())
@@ -69,7 +68,7 @@ func (c *testCluster) start(names ...string) {
 	var starting sync.WaitGroup
 	for i, name := range names {
 		o := c.options(name)
-		starting.Go(func() { nodes[i] = startNode(c.T, o) })
+		starting.Go(func() { nodes[i] = startNode(c.TB, o) })
 	}
 	starting.Wait()
 	for i, name := range names {
@@ -93,6 +92,29 @@ func (c *testCluster) kill(names ...string) {
 		})
 	}
 	dying.Wait()
+}
+
+// leave stops a node as SIGTERM does.
+func (c *testCluster) leave(name string) {
+	c.Helper()
+	require.NoError(c, c.nodes[name].Stop(c.Context()))
+	delete(c.nodes, name)
+}
+
+// quiet waits until no rebalance is under way: the one that moves partitions is followed by another that moves none.
+func (c *testCluster) quiet() {
+	c.Helper()
+	for _, n := range c.nodes {
+		found := 0
+		require.Eventually(c, func() bool {
+			state, err := n.group.Load().Group.Describe(c.Context())
+			require.NoError(c, err)
+			if found++; state.State != "Stable" {
+				found = 0
+			}
+			return found >= 20
+		}, 30*time.Second, 20*time.Millisecond)
+	}
 }
 
 // settle waits until every node says that exactly these share the partitions, evenly.
@@ -127,7 +149,7 @@ func (c *testCluster) state(n *Node) api.ClusterState {
 }
 
 func (c *testCluster) status(name, path string) int {
-	code, body := c.nodes[name].request(c.T, http.MethodGet, path, "", "")
+	code, body := c.nodes[name].request(c.TB, http.MethodGet, path, "", "")
 	c.Log(path, body)
 	return code
 }

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func testOptions(t *testing.T) Options {
+func testOptions(t testing.TB) Options {
 	t.Helper()
 	o := DefaultOptions()
 	o.HTTPAddr, o.DataDir, o.Demo, o.NodeName = "127.0.0.1:0", t.TempDir(), "off", "test"
@@ -32,7 +32,7 @@ func testOptions(t *testing.T) Options {
 	return o
 }
 
-func startNode(t *testing.T, o Options) *Node {
+func startNode(t testing.TB, o Options) *Node {
 	t.Helper()
 	n, err := Start(context.Background(), o, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func startNode(t *testing.T, o Options) *Node {
 	return n
 }
 
-func (n *Node) request(t *testing.T, method, path, contentType, body string) (int, string) {
+func (n *Node) request(t testing.TB, method, path, contentType, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+n.Addr()+path, strings.NewReader(body))
 	require.NoError(t, err)
