@@ -45,6 +45,9 @@ type Options struct {
 	// WebConfig is served to the page as /config.json. Nil: an empty object.
 	WebConfig any
 
+	// Tiles is a PMTiles file, the base map, served in ranges at TilesPath. Empty: none.
+	Tiles string
+
 	// Tokens turn authentication on; nil: everybody may do everything.
 	Tokens *Tokens
 	// LocalOnly refuses requests whose Host is not this machine: against pages elsewhere that rebind their name to it.

@@ -40,6 +40,7 @@ func (s *Server) table() []route {
 		{"GET /readyz", public, question, s.getReady},
 		{"GET /metrics", roleRead, question, s.getMetrics},
 		{"GET /openapi.yaml", public, question, s.getOpenAPI},
+		{"GET " + TilesPath, roleRead, upload, s.getTiles},
 		{"GET /docs", public, question, s.getDocs},
 		{"GET /api/v1/session", public, question, s.getSession},
 		{"POST /api/v1/session", public, question, s.postSession},

@@ -103,6 +103,7 @@ func flagGroups(o *node.Options) []group {
 		f.StringSliceVar(&o.CORSOrigins, "cors-origins", nil, "web origins that may call the API")
 	})
 	add("Map and demo", func(f *pflag.FlagSet) {
+		f.StringVar(&o.MapPMTiles, "map-pmtiles", "", "a PMTiles file: a base map of your own, served by this node")
 		f.StringVar(&o.MapStyleURL, "map-style-url", "", "a MapLibre style for the base map")
 		f.StringVar(&o.Demo, "demo", o.Demo, "simulated fleet over New York: auto (on without --kafka-brokers), on or off")
 		f.StringVar(&o.Streets, "streets", "", "GeoJSON LineStrings for the demo to drive on, instead of the built-in network")

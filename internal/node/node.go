@@ -243,9 +243,14 @@ func (n *Node) startAPI(listener net.Listener) error {
 		Node: n.opts.NodeName, Live: api.LocalLive{Fleet: n.fleet, Home: n.host.Home, Patience: patience}, Paths: hostPaths{n.host}, Messages: hostMessages{n.host},
 		Fences: boardFences{n.board, n.host}, Webhooks: hooks{n.webhooks}, Log: n.log, Split: splitter(n.opts.source()), Partitioner: partitioner,
 		Cluster: clusterState{n}, Ready: readiness{n}, History: n.history, HistoryMode: n.opts.History, Settings: n.opts.settings(), IngestFormat: n.ingestFormat(),
-		Web: web.Assets(), WebConfig: map[string]string{"map_style_url": n.opts.MapStyleURL, "version": n.opts.Version},
+		Web: web.Assets(), WebConfig: n.webConfig(), Tiles: n.opts.MapPMTiles,
 		LocalOnly: n.opts.AuthTokensFile == "" && !n.opts.InsecureNoAuth, CORSOrigins: n.opts.CORSOrigins, Secure: n.opts.TLSCertFile != "",
 		Logger: n.logger, Registerer: n.registry, Gatherer: n.registry,
+	}
+	if n.opts.MapPMTiles != "" {
+		if err := api.CheckTiles(n.opts.MapPMTiles); err != nil {
+			return fmt.Errorf("--map-pmtiles: %w", err)
+		}
 	}
 	if n.opts.AuthTokensFile != "" {
 		if options.Tokens, err = readTokens(n.opts.AuthTokensFile); err != nil {
@@ -273,6 +278,15 @@ func (n *Node) startAPI(listener net.Listener) error {
 		return err
 	})
 	return nil
+}
+
+// webConfig is what the page is told.
+func (n *Node) webConfig() map[string]string {
+	config := map[string]string{"map_style_url": n.opts.MapStyleURL, "version": n.opts.Version}
+	if n.opts.MapPMTiles != "" {
+		config["map_pmtiles_url"] = api.TilesPath
+	}
+	return config
 }
 
 // ingestFormat is the content type of ingest requests that do not name one.

@@ -245,6 +245,7 @@ func TestWhatCannotStartSaysWhatToDoInOneLine(t *testing.T) {
 		"unreachable kafka": {func(o *Options) { o.KafkaBrokers = []string{"127.0.0.1:1"} }, "127.0.0.1:1"},
 		"bad unit":          {func(o *Options) { o.Map = []string{"speed=v:furlongs"} }, "--map"},
 		"no token file":     {func(o *Options) { o.AuthTokensFile = "/no/such/file" }, "--auth-tokens-file"},
+		"no base map":       {func(o *Options) { o.MapPMTiles = "/no/such/city.pmtiles" }, "--map-pmtiles"},
 		"no data dir":       {func(o *Options) { o.DataDir = "/dev/null/data" }, "/dev/null"},
 	} {
 		t.Run(name, func(t *testing.T) {
