@@ -37,7 +37,7 @@ func (p *partition) begin() {
 
 // stepRecords is how many records are handled at once: so many that a track mostly has several of them, so few that what is made of
 // them stays in the processor's cache, and that a question which comes between need not wait for long.
-const stepRecords = 4096
+const stepRecords = 8192
 
 // nextStep cuts what is handled next from the first batch of the inbox.
 func (p *partition) nextStep() *batch {

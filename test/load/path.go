@@ -119,7 +119,7 @@ func (m Measured) Ceiling(cores int) float64 {
 
 // Measure watches done grow from a number to another one. Its clock starts at the first, so that no start-up is in it.
 func Measure(ctx context.Context, done func() int64, from, total int64, beside func() time.Duration) Measured {
-	ticker := time.NewTicker(2 * time.Millisecond)
+	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	var (
 		start        time.Time
