@@ -35,7 +35,9 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 	}
 	routed := map[string]bool{}
 	for _, r := range b.server.routes {
-		routed[r.pattern] = true
+		if !strings.Contains(r.pattern, "/trackmesh.v1.") { // their description is the .proto
+			routed[r.pattern] = true
+		}
 	}
 	require.Equal(t, routed, described)
 }

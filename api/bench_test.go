@@ -97,7 +97,8 @@ func BenchmarkFanOut(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			u.out.buf = u.out.buf[:0]
+			out := u.out.(*eventWriter)
+			out.buf = out.buf[:0]
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(subscribers)), "ns/delivery")

@@ -45,6 +45,8 @@ type Live interface {
 	Visible(ctx context.Context, box geo.Box, limit int) (live.Visible, live.Coverage, error)
 	// Counts are the fleet's numbers by status.
 	Counts(ctx context.Context) (live.Counts, live.Coverage, error)
+	// Changed waits, so long at most, until the vehicle's state has another live.Mark than seen (0: none was seen). Nil: it has not.
+	Changed(ctx context.Context, vehicle string, seen uint64, wait time.Duration) (*track.View, error)
 }
 
 // Paths reads a track's recent fixes from the memory of its owner.

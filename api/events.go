@@ -71,7 +71,7 @@ func eventQuery(p *params, vehicle string) history.EventQuery {
 
 // knownVehicle answers 404 for a vehicle that neither memory nor history knows.
 func (s *Server) knownVehicle(r *http.Request, vehicle string) error {
-	_, err := s.findTrack(r, vehicle)
+	_, err := s.findTrack(r.Context(), vehicle)
 	var p *problem
 	if errors.As(err, &p) && p.status == http.StatusNotFound {
 		return s.unknownVehicle(r.Context(), vehicle)

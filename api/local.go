@@ -62,3 +62,14 @@ func (l LocalLive) Counts(context.Context) (live.Counts, live.Coverage, error) {
 	counts, c := l.Fleet.Counts()
 	return counts, c, nil
 }
+
+// Changed implements Live.
+func (l LocalLive) Changed(ctx context.Context, vehicle string, seen uint64, wait time.Duration) (*track.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	v, c := l.Fleet.Select([]int32{l.Home(vehicle)}).Changed(ctx, vehicle, seen)
+	if !c.Whole() {
+		return nil, ErrUnavailable
+	}
+	return v, nil
+}

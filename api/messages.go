@@ -56,7 +56,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.findTrack(r, vehicle); err != nil {
+	if _, err := s.findTrack(r.Context(), vehicle); err != nil {
 		return err
 	}
 	cmd.Vehicle, cmd.IdempotencyKey, cmd.TimeMs = vehicle, key, s.opts.Now().UnixMilli()

@@ -23,6 +23,8 @@ const (
 	question kind = iota // bounded by QueryTimeout, compressed
 	upload               // takes as long as its body does
 	stream               // lives until its client leaves: neither bounded nor compressed
+	call                 // a procedure: bounded as a question is, compressed by its own protocol
+	longCall             // a procedure that bounds itself
 )
 
 // route is one line of the API.
@@ -35,7 +37,7 @@ type route struct {
 
 // table is all of the API, in the order of the documentation.
 func (s *Server) table() []route {
-	return []route{
+	rest := []route{
 		{"GET /healthz", public, question, s.getHealth},
 		{"GET /readyz", public, question, s.getReady},
 		{"GET /metrics", roleRead, question, s.getMetrics},
@@ -74,6 +76,7 @@ func (s *Server) table() []route {
 		{"GET /api/v1/log/{topic}", roleAdmin, upload, s.getLog},
 		{"GET /api/v1/cluster", roleRead, question, s.getCluster},
 	}
+	return append(rest, s.rpcRoutes()...)
 }
 
 // register puts a route into the mux with what goes round its handler.
@@ -90,11 +93,11 @@ func (s *Server) register(rt *route, compress func(http.Handler) http.HandlerFun
 		}
 		// A deadline stays with the connection, so every request sets its own. Streams set one for each write.
 		deadline := time.Time{}
-		if rt.kind == question {
+		if rt.kind == question || rt.kind == call {
 			deadline = time.Now().Add(s.opts.QueryTimeout + s.opts.ClientPatience)
 		}
 		_ = http.NewResponseController(w).SetWriteDeadline(deadline) // not every test's connection has one
-		if rt.kind == question {
+		if rt.kind == question || rt.kind == call {
 			ctx, cancel := context.WithTimeout(r.Context(), s.opts.QueryTimeout)
 			defer cancel()
 			r = r.WithContext(ctx)
@@ -103,7 +106,7 @@ func (s *Server) register(rt *route, compress func(http.Handler) http.HandlerFun
 			s.fail(w, r, err)
 		}
 	})
-	if rt.kind != stream {
+	if rt.kind == question || rt.kind == upload {
 		h = compress(h)
 	}
 	s.mux.Handle(rt.pattern, h)

@@ -75,8 +75,11 @@ func New(opts Options) (*Server, error) {
 	s.handler = s.outermost(compress)
 	s.http = &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: quiet(opts.Logger), ConnContext: rememberConn,
+		ErrorLog: quiet(opts.Logger), ConnContext: rememberConn, Protocols: new(http.Protocols),
 	}
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetHTTP2(true)
+	s.http.Protocols.SetUnencryptedHTTP2(true) // gRPC on the same port
 	return s, nil
 }
 

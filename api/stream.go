@@ -45,11 +45,12 @@ func (s *Server) getEventStream(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)() //nolint:contextcheck // the server's end ends streams too
 	s.tail.start()                                //nolint:contextcheck // the tail outlives the client that is first
-	sub := &subscriber{s: s, filter: filter, out: newEventWriter(w, s), log: logNumber(s.opts.Log.Layout().StateID)}
+	out := newEventWriter(w, s)
+	sub := &subscriber{s: s, filter: filter, out: out, log: logNumber(s.opts.Log.Layout().StateID)}
 	if sub.at, err = s.startOf(ctx, after, sub.log); err != nil {
 		return err
 	}
-	if sub.out.open(sub.id()) == nil {
+	if out.open(sub.id()) == nil {
 		sub.run(ctx)
 	}
 	return nil
@@ -129,7 +130,7 @@ func cursorGone() *problem {
 type subscriber struct {
 	s      *Server
 	filter eventFilter
-	out    *eventWriter
+	out    eventSink
 	log    uint32
 	at     cursor // what the client has not been sent yet
 	told   bool   // whether the client knows at
@@ -251,6 +252,16 @@ func (u *subscriber) sendAll(fetches []broker.Fetch) bool {
 		u.at[f.Partition] = max(u.at[f.Partition], f.Next) // past what are no records
 	}
 	return u.out.flush() == nil
+}
+
+// eventSink is how a subscriber's client is written to.
+type eventSink interface {
+	event(id string, body []byte) error
+	// comment is a heartbeat; an id moves the client's cursor.
+	comment(id string) error
+	flush() error
+	// fail says why the stream ends.
+	fail(err error)
 }
 
 // eventWriter writes server-sent events. A client that takes none for ClientPatience is cut off.

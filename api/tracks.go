@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -35,7 +36,7 @@ func (s *Server) getTrack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.findTrack(r, vehicle)
+	v, err := s.findTrack(r.Context(), vehicle)
 	if err != nil {
 		return err
 	}
@@ -48,8 +49,8 @@ func noVehicle(vehicle string) *problem {
 }
 
 // findTrack is a vehicle's state; "unknown" only when everybody was asked.
-func (s *Server) findTrack(r *http.Request, vehicle string) (*track.View, error) {
-	v, coverage, err := s.opts.Live.Track(r.Context(), vehicle)
+func (s *Server) findTrack(ctx context.Context, vehicle string) (*track.View, error) {
+	v, coverage, err := s.opts.Live.Track(ctx, vehicle)
 	switch {
 	case errors.Is(err, ErrNotFound) && !coverage.Whole():
 		return nil, missingPartitions(coverage, "the vehicle may be in a partition that cannot be asked now; try again")

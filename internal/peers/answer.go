@@ -3,8 +3,6 @@ package peers
 import (
 	"context"
 	"errors"
-	"hash/fnv"
-	"time"
 
 	"github.com/trackmesh/trackmesh/api"
 	"github.com/trackmesh/trackmesh/cluster"
@@ -29,10 +27,11 @@ func (p *Peers) Answer(ctx context.Context, q *trackmeshv1.PeerQuestion) *trackm
 	case *trackmeshv1.PeerQuestion_Applied:
 		return p.answerApplied(ctx, q.GetPartitions(), body.Applied)
 	case *trackmeshv1.PeerQuestion_Changed:
-		t, answered := p.changed(ctx, body.Changed.GetVehicle(), body.Changed.GetSeen(), p.owned(q.GetPartitions()))
-		a := &trackmeshv1.PeerAnswer{Partitions: answered}
-		if t != nil {
-			a.Tracks = []*trackmeshv1.PeerTrack{t}
+		asked := p.owned(q.GetPartitions())
+		v, c := p.opts.Fleet.Select(asked).Changed(ctx, body.Changed.GetVehicle(), body.Changed.GetSeen())
+		a := &trackmeshv1.PeerAnswer{Partitions: without(asked, c.Missing)}
+		if v != nil {
+			a.Tracks = []*trackmeshv1.PeerTrack{toWire(v)}
 		}
 		return a
 	case *trackmeshv1.PeerQuestion_FencesLive:
@@ -153,40 +152,4 @@ func (p *Peers) answerApplied(ctx context.Context, partitions []int32, q *trackm
 		return refuse(trackmeshv1.PeerCode_PEER_CODE_NOT_HERE, "")
 	}
 	return &trackmeshv1.PeerAnswer{Partitions: mine}
-}
-
-// look is how often a watched vehicle is looked at: somewhat more often than partitions publish.
-const look = 50 * time.Millisecond
-
-// changed waits for a state whose mark is another one than seen.
-func (p *Peers) changed(ctx context.Context, vehicle string, seen uint64, partitions []int32) (t *trackmeshv1.PeerTrack, answered []int32) {
-	clock := time.NewTicker(look)
-	defer clock.Stop()
-	for {
-		v, c := p.opts.Fleet.Select(partitions).Track(vehicle)
-		if v != nil {
-			if t := toWire(v); mark(t) != seen {
-				return t, partitions
-			}
-		}
-		if !c.Whole() {
-			return nil, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, partitions
-		case <-clock.C:
-		}
-	}
-}
-
-// mark is a fingerprint of a state, never 0.
-func mark(t *trackmeshv1.PeerTrack) uint64 {
-	raw, err := t.MarshalVT()
-	if err != nil {
-		return 1 // cannot be: there is nothing in it that might fail
-	}
-	h := fnv.New64a()
-	_, _ = h.Write(raw) // never fails
-	return max(1, h.Sum64())
 }

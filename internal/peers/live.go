@@ -234,32 +234,27 @@ func (l Live) Counts(ctx context.Context) (live.Counts, live.Coverage, error) {
 	return sum, c, nil
 }
 
-// Changed waits until a vehicle's state is another one than that of a fingerprint (0: none), at most so long. The view is nil when
-// nothing changed, or when the vehicle is not there.
-func (l Live) Changed(ctx context.Context, vehicle string, seen uint64, wait time.Duration) (view *track.View, fingerprint uint64, err error) {
+// Changed implements api.Live.
+func (l Live) Changed(ctx context.Context, vehicle string, seen uint64, wait time.Duration) (view *track.View, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	home := l.peers.opts.Home(vehicle)
-	fingerprint = seen
-	take := func(t *trackmeshv1.PeerTrack) { view, fingerprint = fromWire(t), mark(t) }
 	c := l.peers.gather(ctx, []int32{home}, inquiry{
 		body: &trackmeshv1.PeerQuestion{Body: &trackmeshv1.PeerQuestion_Changed{Changed: &trackmeshv1.PeerChangedQuestion{Vehicle: vehicle, Seen: seen}}},
 		local: func(ctx context.Context, partitions []int32) []int32 {
-			t, answered := l.peers.changed(ctx, vehicle, seen, partitions)
-			if t != nil {
-				take(t)
-			}
-			return answered
+			v, c := l.peers.opts.Fleet.Select(partitions).Changed(ctx, vehicle, seen)
+			view = v
+			return without(partitions, c.Missing)
 		},
 		merge: func(a *trackmeshv1.PeerAnswer) {
 			for _, t := range a.GetTracks() {
-				take(t)
+				view = fromWire(t)
 			}
 		},
 		attempt: wait,
 	})
 	if !c.Whole() && ctx.Err() == nil {
-		return nil, seen, api.ErrUnavailable
+		return nil, api.ErrUnavailable
 	}
-	return view, fingerprint, nil
+	return view, nil
 }
