@@ -16,6 +16,10 @@ import (
 	"github.com/trackmesh/trackmesh/track"
 )
 
+// fencedWait is how long a partition that another claim has taken waits for whoever decides ownership to say so. Claiming back at
+// once would take it from its new owner: a node that was frozen, or hears later than the others that the partition moves.
+const fencedWait = time.Second
+
 // stopWait is how long a partition may take for its last commit.
 const stopWait = 10 * time.Second
 
@@ -102,6 +106,9 @@ func (r *runner) run() {
 			wait.Reset()
 		}
 		pause := wait.NextBackOff()
+		if errors.Is(err, broker.ErrFenced) {
+			pause = max(pause, fencedWait)
+		}
 		r.host.metrics.stopped.WithLabelValues(causeOf(err)).Inc()
 		r.log.Error("partition stopped; it will load its state from the log again", "err", err, "pause", pause)
 		r.say("stopped", err)

@@ -81,7 +81,7 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 		require.Equal(t, 1, forced(r))
 		r.stop()
 	})
-	simulated(t, "not while a join is under way", func(t *testing.T) {
+	simulated(t, "but not before a join that is under way has ended", func(t *testing.T) {
 		r := newRig(t, other)
 		r.pass(time.Second)
 		r.group.set(func(g *fakeGroup) { g.waiting = time.Now() })
@@ -89,6 +89,9 @@ func TestADeathMakesEverybodyJoinAnew(t *testing.T) {
 		r.members.become()
 		r.pass(200 * time.Millisecond)
 		require.Zero(t, forced(r))
+		r.group.set(func(g *fakeGroup) { g.waiting = time.Time{} })
+		r.pass(200 * time.Millisecond)
+		require.Equal(t, 1, forced(r))
 		r.stop()
 	})
 	simulated(t, "not when it had given everything away", func(t *testing.T) {

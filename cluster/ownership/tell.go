@@ -41,6 +41,7 @@ type teller struct {
 	others    []cluster.Member // as last seen
 	told      []cluster.Running
 	refreshed time.Time
+	owed      bool // somebody died: everybody must join anew
 }
 
 // look makes everybody join anew when somebody has died: the living do within a heartbeat, and the dead are seen to block it.
@@ -52,10 +53,19 @@ func (t *teller) look() {
 		return
 	}
 	t.keeper.opts.Logger.Info("members are gone", "members", died)
-	if t.keeper.group.Waiting() == 0 {
-		t.keeper.metrics.rebalances.Inc()
-		t.keeper.group.ForceRebalance()
+	t.owed = true
+	t.force()
+}
+
+// force pays what is owed. While a join of ours waits it would be forgotten; and that join may have the dead in it, if they had
+// joined before they died.
+func (t *teller) force() {
+	if !t.owed || t.keeper.group.Waiting() > 0 {
+		return
 	}
+	t.owed = false
+	t.keeper.metrics.rebalances.Inc()
+	t.keeper.group.ForceRebalance()
 }
 
 // dead are the members that are not there any more, or are there in another life. Who had given everything away has left
@@ -76,6 +86,7 @@ func dead(before, now []cluster.Member) []string {
 // report tells gossip what has changed here.
 func (t *teller) report(now time.Time) {
 	k := t.keeper
+	t.force()
 	answered := k.group.Answered()
 	if !answered.IsZero() {
 		t.health.Contact(answered)

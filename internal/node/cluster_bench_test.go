@@ -110,7 +110,8 @@ func moved(before, after map[int32]string) (moved, stayed []int32) {
 // reports the silences of the committed documents: what a reader of the output sees. Each iteration is one of each.
 func BenchmarkClusterMoves(b *testing.B) {
 	c := &testCluster{TB: b, brokers: servers.Kafka(b, servers.KafkaOptions{}).Brokers, nodes: map[string]*Node{}}
-	c.start("a", "b")
+	c.start("a") // the others join it
+	c.start("b")
 	c.settle("a", "b")
 	load, watch := c.load(), c.pauses()
 	var planned, others, crashed []time.Duration
