@@ -33,7 +33,7 @@ func flagGroups(o *node.Options) []group {
 		f.StringVar(&o.HTTPAddr, "http-addr", o.HTTPAddr, "where HTTP and the map listen")
 		f.StringVar(&o.GossipAddr, "gossip-addr", o.GossipAddr, "where nodes gossip, TCP and UDP (with --kafka-brokers)")
 		f.StringVar(&o.RPCAddr, "rpc-addr", o.RPCAddr, "where nodes ask each other (with --kafka-brokers)")
-		f.StringVar(&o.AdvertiseHost, "advertise-host", "", "host at which other nodes reach this one (default: the one that is listened on)")
+		f.StringVar(&o.AdvertiseHost, "advertise-host", "", "host at which other nodes reach this one (default: HOST of a Marathon task, else the one that is listened on)")
 		f.StringArrayVar(&o.Join, "join", nil, "other nodes to join, repeated: host:port of their gossip, dns:name:port, srv:name, marathon:http://host:port")
 		f.StringVar(&o.NodeName, "node-name", o.NodeName, "this node's name (default: MESOS_TASK_ID, else the host's name)")
 		f.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long a clean stop may take")
@@ -99,7 +99,7 @@ func flagGroups(o *node.Options) []group {
 		f.StringVar(&o.ClusterCAFile, "cluster-ca-file", "", "PEM file with the CA that signs the nodes' certificates and nothing else")
 		f.StringVar(&o.AuthTokensFile, "auth-tokens-file", "", "lines of name, role (read, write, admin), sha256 of the token")
 		f.BoolVar(&o.InsecureNoAuth, "insecure-no-auth", false, "serve other machines without tokens")
-		f.StringVar(&o.GossipKeyFile, "gossip-key-file", "", "file with base64 keys, one a line, the first one used: encrypts gossip")
+		f.StringVar(&o.GossipKeyFile, "gossip-key-file", "", "file with base64 keys of 16, 24 or 32 bytes, one a line: the first encrypts gossip, all decrypt; read again when it changes")
 		f.StringSliceVar(&o.CORSOrigins, "cors-origins", nil, "web origins that may call the API")
 	})
 	add("Map and demo", func(f *pflag.FlagSet) {
@@ -149,19 +149,24 @@ func parse(args, environ []string) (node.Options, []group, error) {
 	return o, groups, errors.Join(errs...)
 }
 
-// fromMarathon takes the address that Marathon gave the task.
+// fromMarathon takes what Marathon tells a task. It listens everywhere, since Mesos' own health checks ask 127.0.0.1, and tells
+// others the agent's host, which is where the ports are. HOST alone means nothing: some shells set it.
 func fromMarathon(o *node.Options, environ []string) {
-	host, port := "0.0.0.0", ""
+	env := map[string]string{}
 	for _, kv := range environ {
-		switch name, value, _ := strings.Cut(kv, "="); name {
-		case "HOST":
-			host = value
-		case "PORT_HTTP":
-			port = value
+		name, value, _ := strings.Cut(kv, "=")
+		env[name] = value
+	}
+	for name, addr := range map[string]*string{"PORT_HTTP": &o.HTTPAddr, "PORT_GOSSIP": &o.GossipAddr, "PORT_RPC": &o.RPCAddr} {
+		if port := env[name]; port != "" {
+			*addr = net.JoinHostPort("0.0.0.0", port)
+			o.AdvertiseHost = env["HOST"]
 		}
 	}
-	if port != "" {
-		o.HTTPAddr = net.JoinHostPort(host, port)
+	o.NodeName = env["MESOS_TASK_ID"]
+	o.Task.AppID, o.Task.ID, o.Task.Host, o.Task.GossipPort = env["MARATHON_APP_ID"], env["MESOS_TASK_ID"], env["HOST"], env["PORT_GOSSIP"]
+	for i := 0; env[fmt.Sprint("PORT", i)] != ""; i++ {
+		o.Task.Ports = append(o.Task.Ports, env[fmt.Sprint("PORT", i)])
 	}
 }
 
@@ -273,11 +278,8 @@ func (v *onOff) Set(s string) error {
 	return nil
 }
 
-// defaultNodeName is the task's id under Mesos, else the host's name.
+// defaultNodeName is the host's name.
 func defaultNodeName() string {
-	if id := os.Getenv("MESOS_TASK_ID"); id != "" {
-		return id
-	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "node"

@@ -6,8 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/trackmesh/trackmesh/cluster"
+	"github.com/trackmesh/trackmesh/cluster/discovery"
 	"github.com/trackmesh/trackmesh/cluster/gossip"
 )
 
@@ -31,7 +35,36 @@ func (n *Node) startMembers(ctx context.Context) error {
 	n.onStop("gossip", func(ctx context.Context) error {
 		return errors.Join(g.Leave(ctx), g.Stop(ctx))
 	})
-	return g.Join(ctx, n.opts.Join)
+	n.reloadKeysOnHangup(g)
+	seeds, err := discovery.Parse(n.opts.Join, discovery.Env{Task: n.opts.Task})
+	if err != nil {
+		return err
+	}
+	keeper := discovery.NewKeeper(seeds, g, n.logger)
+	keeper.Start(ctx)
+	n.onStop("discovery", func(context.Context) error { keeper.Stop(); return nil })
+	return nil
+}
+
+// reloadKeysOnHangup reads the gossip keys again on SIGHUP, for those who do not want to wait until the change is seen.
+func (n *Node) reloadKeysOnHangup(g *gossip.Gossip) {
+	if n.opts.GossipKeyFile == "" {
+		return
+	}
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range hangups {
+			g.ReloadKeys()
+		}
+	}()
+	n.onStop("key reloading", func(context.Context) error {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+		return nil
+	})
 }
 
 func (n *Node) gossipOptions() (gossip.Options, error) {

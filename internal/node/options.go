@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/trackmesh/trackmesh/cluster/discovery"
 )
 
 // Options is everything that the daemon can be told. DefaultOptions fills it; Validate reports every bad field at once.
@@ -17,6 +19,7 @@ type Options struct {
 	AdvertiseHost, NodeName       string
 	GossipKeyFile                 string // empty: not encrypted
 	Join                          []string
+	Task                          discovery.Task // of Marathon, from its environment; no flag
 	DrainTimeout                  time.Duration
 
 	KafkaBrokers                                     []string
@@ -124,6 +127,9 @@ func (o *Options) Validate() error {
 		bad("log-level", "%q is not allowed: use debug, info, warn, error", o.LogLevel)
 	}
 	o.validateAddresses(bad)
+	if _, err := discovery.Parse(o.Join, discovery.Env{Task: o.Task}); err != nil {
+		errs = append(errs, err) // it names the flag itself
+	}
 	for flag, ok := range map[string]bool{
 		"partitions": o.Partitions > 0, "commit-interval": o.CommitInterval > 0, "demo-vehicles": o.DemoVehicles > 0,
 		"stop-radius-metres": o.StopRadiusMetres > 0, "stop-after": o.StopAfter > 0, "gap-after": o.GapAfter > 0,
@@ -166,6 +172,14 @@ func (o *Options) validateAddresses(bad func(flag, format string, args ...any)) 
 		if _, _, err := net.SplitHostPort(b); err != nil {
 			bad("kafka-brokers", "%q is not host:port", b)
 		}
+	}
+	for flag, addr := range map[string]string{"gossip-addr": o.GossipAddr, "rpc-addr": o.RPCAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad(flag, "%q is not host:port", addr)
+		}
+	}
+	if _, _, err := net.SplitHostPort(o.AdvertiseHost); err == nil {
+		bad("advertise-host", "%q is a host alone: the ports are those that are listened on", o.AdvertiseHost)
 	}
 	if len(o.Join) > 0 && len(o.KafkaBrokers) == 0 {
 		bad("join", "a cluster needs Kafka, the embedded log serves one process: add --kafka-brokers")
