@@ -66,12 +66,14 @@ func (c *Client) NewProducer(o ProducerOptions) *Producer {
 func (p *Producer) Next() uint64 { return p.next }
 
 // Send posts a body of so many lines, again and again while the server cannot be reached or cannot take it now. It returns when
-// the log has acknowledged them.
+// the log has acknowledged them. Without a content type the body is in the node's own format.
 func (p *Producer) Send(ctx context.Context, contentType string, body []byte, lines int) (Ingested, error) {
 	header := http.Header{
-		"Content-Type":       {contentType},
 		"Trackmesh-Producer": {p.opts.Name},
 		"Trackmesh-Sequence": {strconv.FormatUint(p.next, 10)},
+	}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
 	}
 	post := func() (Ingested, error) {
 		var done Ingested

@@ -17,6 +17,7 @@ type fakeLog struct {
 	end        map[lane]int64
 	cursors    map[lane]int64
 	stores     int
+	tries      int // of storing cursors
 	storeErr   error
 	boundsErr  error
 	readersErr error
@@ -105,6 +106,7 @@ func (f *fakeLog) LoadCursors(_ context.Context, _ string, s broker.Stream) (map
 func (f *fakeLog) StoreCursors(_ context.Context, _ string, s broker.Stream, to map[int32]int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.tries++
 	if f.storeErr != nil {
 		return f.storeErr
 	}

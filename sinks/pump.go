@@ -137,6 +137,7 @@ type Pump struct {
 	underWay   int
 	draining   bool
 	storing    bool
+	refused    bool // the cursors could not be stored the last time
 	lastStored time.Time
 	lastBounds time.Time
 }

@@ -494,6 +494,22 @@ func TestStopIsBoundedIdempotentAndSafeBeforeStart(t *testing.T) {
 	})
 }
 
+func TestAStopWhileTheLogIsAwayTriesAtTheUsualPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.log.locked(func() { r.log.storeErr = errors.New("away") })
+		r.log.append(broker.Enriched, 0, 20)
+		r.pump.Add(0)
+		r.pass(5 * time.Second)
+		before := r.log.tries
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		require.ErrorIs(t, r.pump.Stop(ctx), context.DeadlineExceeded)
+		require.Less(t, r.log.tries-before, 30)
+		require.Greater(t, r.log.tries-before, 5)
+	})
+}
+
 func TestEveryMissingOptionIsNamed(t *testing.T) {
 	_, err := NewPump(PumpOptions{})
 	for _, name := range []string{"Name", "Source", "Cursors", "Writer", "Reject", "Logger", "Registerer"} {

@@ -63,7 +63,9 @@ func (p *Pump) drained() bool {
 	if len(due) == 0 {
 		return true
 	}
-	p.lastStored = time.Time{}
+	if !p.refused { // else at the usual pace: the log may be away for as long as Stop waits
+		p.lastStored = time.Time{}
+	}
 	return false
 }
 

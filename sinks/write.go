@@ -132,7 +132,7 @@ func (p *Pump) dueCursors() map[lane]int64 {
 }
 
 func (p *Pump) storedCursors(due map[lane]int64, err error) {
-	p.storing = false
+	p.storing, p.refused = false, err != nil
 	if err != nil {
 		return
 	}

@@ -322,14 +322,21 @@ func (a *app) original(ctx context.Context, letter *client.Record) (*client.Reco
 	return found, err
 }
 
-// requeueType is the content type to send a stored record with. Columns that its own header line had named come first.
+// requeueType is the content type to send a stored record with; none: the node's own format. Columns that its header line had
+// named come first.
 func requeueType(stored string) (contentType string, header []byte) {
-	if stored == "" {
-		return "application/json", nil
-	}
 	media, params, err := mime.ParseMediaType(stored)
 	if err != nil || media != "text/csv" || params["columns"] == "" {
 		return stored, nil
 	}
-	return "text/csv; header=present", []byte(params["columns"] + "\n")
+	contentType, columns := headed(media, params)
+	return contentType, []byte(columns + "\n")
+}
+
+// headed turns the content type of a CSV record, which names its columns, into that of a body that begins with a line of them.
+func headed(media string, params map[string]string) (contentType, columns string) {
+	columns = params["columns"]
+	delete(params, "columns")
+	params["header"] = "present"
+	return mime.FormatMediaType(media, params), columns
 }

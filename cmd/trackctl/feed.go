@@ -87,10 +87,9 @@ func (h *httpFeed) send(ctx context.Context, contentType string, values [][]byte
 	case strings.HasSuffix(media, "protobuf"):
 		return h.each(ctx, contentType, values)
 	case media == "text/csv" && params["columns"] != "":
-		values = append([][]byte{[]byte(params["columns"])}, values...)
-		delete(params, "columns")
-		params["header"] = "present"
-		done, err := h.producer.Send(ctx, mime.FormatMediaType(media, params), joined(values), len(values))
+		contentType, columns := headed(media, params)
+		values = append([][]byte{[]byte(columns)}, values...)
+		done, err := h.producer.Send(ctx, contentType, joined(values), len(values))
 		for i := range done.Errors {
 			done.Errors[i].Line-- // that of the columns is ours
 		}

@@ -144,7 +144,10 @@ func TestRequeueGivesColumnsTheirNamesBack(t *testing.T) {
 	contentType, header := requeueType(`text/csv; columns="vehicle,time,lon"`)
 	require.Equal(t, "text/csv; header=present", contentType)
 	require.Equal(t, "vehicle,time,lon\n", string(header))
-	for stored, want := range map[string]string{"": "application/json", "text/csv; layout=taxi": "text/csv; layout=taxi"} {
+	contentType, header = requeueType(`text/csv; columns="id,t"; map="vehicle=id,time=t"; time-zone=UTC`)
+	require.Equal(t, `text/csv; header=present; map="vehicle=id,time=t"; time-zone=UTC`, contentType)
+	require.Equal(t, "id,t\n", string(header))
+	for stored, want := range map[string]string{"": "", "text/csv; layout=taxi": "text/csv; layout=taxi"} {
 		contentType, header = requeueType(stored)
 		require.Equal(t, want, contentType)
 		require.Empty(t, header)
