@@ -305,6 +305,45 @@ func TestALargeClusterKeepsTheLawsThroughJoinsDrainsAndCrashes(t *testing.T) {
 			require.Contains(t, []int{each, each + 1}, len(m.Running), name)
 		}
 		require.Zero(t, s.rebalance(), "then it is quiet")
+		s.requireRoutes(t)
+	}
+}
+
+// asMembers is what gossip shows of the simulated nodes.
+func (s *simulation) asMembers() (members []cluster.Member) {
+	for _, m := range s.members {
+		members = append(members, cluster.Member{Name: m.Name, Status: m.Status, Running: m.Running})
+	}
+	return members
+}
+
+// requireRoutes checks for some partitions that the owner is found, also while a node that was taken for dead still says that it
+// runs all of them under an older claim.
+func (s *simulation) requireRoutes(t *testing.T) {
+	t.Helper()
+	stale := cluster.Member{Name: "stale"}
+	for p := range s.parts {
+		stale.Running = append(stale.Running, cluster.Running{Partition: p, Term: s.term - 1})
+	}
+	members := append(s.asMembers(), stale)
+	plan := cluster.Place(s.input())
+	for range 20 {
+		p := s.rng.Int32N(s.parts)
+		owner, term, ok := cluster.Owner(members, p)
+		require.True(t, ok)
+		require.Equal(t, plan[p], owner.Name)
+		require.Equal(t, s.term, term)
+	}
+}
+
+func BenchmarkOwner(b *testing.B) {
+	s := &simulation{rng: rand.New(rand.NewPCG(1, 1)), members: map[string]*cluster.Candidate{}, parts: 10_000}
+	s.join(500)
+	s.rebalance()
+	members := s.asMembers()
+	b.ReportAllocs()
+	for b.Loop() {
+		cluster.Owner(members, s.rng.Int32N(s.parts))
 	}
 }
 
