@@ -1,3 +1,4 @@
+import {Desk} from './fences/desk.ts';
 import {Fleet} from './fleet.ts';
 import {formatHash, parseHash, type Link} from './hash.ts';
 import {latitude, longitude, mercatorX, mercatorY} from './mercator.ts';
@@ -8,7 +9,7 @@ import {Stage} from './map/stage.ts';
 import {ownStyle} from './map/style.ts';
 import {intervalOf, stepOf} from './replay/plan.ts';
 import type {Session} from './replay/session.ts';
-import {store, type FleetEvent, type Look, type TrackState} from './state.ts';
+import {store, type Fence, type FleetEvent, type Look, type TrackState} from './state.ts';
 import type {Actions} from './ui/actions.ts';
 import {visibleEvents} from './ui/feed.ts';
 import {tooltip} from './ui/tooltip.ts';
@@ -49,6 +50,27 @@ export class App {
     stepReplay: by => this.session?.player.step(by * stepOf(store.get().replay!.speed)),
     speed: speed => this.session?.player.speed(speed),
     live: () => this.backToLive(),
+    panel: panel => {
+      store.set({panel});
+      if (panel === 'fences') this.desk.mark();
+      else this.stage?.mark(undefined);
+    },
+    openFence: id => {
+      this.desk.open(id);
+      const fence = store.get().fences.find(f => f.id === id);
+      if (fence) this.actions.showFence(fence);
+    },
+    showFence: fence => {
+      const box = Desk.boxOf(fence);
+      if (box && this.stage) this.fit(box);
+    },
+    newFence: kind => this.desk.create(kind),
+    editFence: fence => this.desk.edit(fence),
+    draft: (change, redraw) => this.desk.change(change, redraw),
+    saveFence: () => void this.desk.save(),
+    cancelFence: () => this.desk.cancel(),
+    deleteFence: fence => void this.desk.remove(fence),
+    backtest: (fence, from, to) => void this.desk.backtest(fence, from, to),
     range: ms => {
       store.set({range: ms, timeline: null});
       void this.loadTimeline();
@@ -59,6 +81,7 @@ export class App {
   /** The fleet that the node sends, also while another one is drawn. */
   private fleet = new Fleet();
   private session: Session | undefined;
+  private readonly desk = new Desk(() => this.stage, () => this.loadFences());
   private live: LiveConnection | undefined;
   private stream: EventStream | undefined;
   private asking: AbortController | undefined;
@@ -106,10 +129,12 @@ export class App {
     stage.map.on('move', () => this.tellViewSoon());
     stage.map.on('dragstart', () => store.set({following: false}));
     stage.map.on('click', event => {
+      if (store.get().draft) return; // the click draws
       const row = stage.pick(event.point.x, event.point.y);
       const cell = stage.pickCell(event.point.x, event.point.y);
       if (row !== undefined) this.select(stage.fleet.nameOf(row) ?? null, false);
       else if (cell) this.fit([longitude(cell.west), latitude(cell.south), longitude(cell.east), latitude(cell.north)]);
+      else if (store.get().panel === 'fences') this.pickFence(stage, event.point.x, event.point.y);
       else this.select(null, false);
     });
     tooltip(container, stage);
@@ -119,6 +144,16 @@ export class App {
     store.watch(s => s.following, () => this.follow(stage));
     store.watch(s => s.trail, trail => stage.showTrail(trail?.vehicle ?? null, trail?.line ?? []));
     stage.onDraw(() => this.follow(stage));
+  }
+
+  /** Looks at the smallest fence at a place. */
+  private pickFence(stage: Stage, x: number, y: number): void {
+    const size = (f: Fence) => {
+      const box = Desk.boxOf(f);
+      return box ? (box[2] - box[0]) * (box[3] - box[1]) : Infinity;
+    };
+    const ids = stage.fencesAt(x, y), [smallest] = store.get().fences.filter(f => ids.includes(f.id)).sort((a, b) => size(a) - size(b));
+    this.desk.open(smallest?.id ?? null);
   }
 
   private connect(stage: Stage): void {

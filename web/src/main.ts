@@ -6,6 +6,8 @@ import {installTestHook} from './testhook.ts';
 import {card} from './ui/card.ts';
 import {lookSwitch, mapButtons} from './ui/controls.ts';
 import {h, icon} from './ui/dom.ts';
+import {fencesPanel} from './ui/fences.ts';
+import {tabs} from './ui/tabs.ts';
 import {feed} from './ui/feed.ts';
 import {timeline} from './ui/timeline.ts';
 import {notices} from './ui/notices.ts';
@@ -21,7 +23,7 @@ const sheet = h('button', {type: 'button', class: 'sheet-handle', 'aria-expanded
   sheet.setAttribute('aria-expanded', String(large));
   sheet.setAttribute('aria-label', large ? 'Reduce the panel' : 'Enlarge the panel');
 }}, icon('up'));
-const panel = h('aside', {class: 'panel', 'aria-label': 'Details'}, sheet, card(app.actions), feed(app.actions));
+const panel = h('aside', {class: 'panel', 'aria-label': 'Details'}, sheet, card(app.actions), tabs(app.actions), feed(app.actions), fencesPanel(app.actions));
 const main = h('main', {class: 'stage'}, container, notices(app.actions), h('div', {class: 'below'}, lookSwitch(app.actions)), mapButtons(app.actions),
   h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './licences.txt'}, 'Licences'), ' ', h('a', {href: './docs'}, 'API')), timeline(app.actions));
 document.getElementById('app')!.replaceChildren(topbar(app.actions), main, panel);
@@ -29,10 +31,14 @@ store.watch(s => s.selected, selected => document.body.classList.toggle('has-car
 
 addEventListener('keydown', event => {
   const target = event.target as HTMLElement;
+  if (event.key === 'Escape' && store.get().draft && target.matches('input, textarea, select')) return target.blur();
   if (event.ctrlKey || event.metaKey || event.altKey || target.matches('input, textarea, select, [contenteditable]')) return;
   switch (event.key) {
     case '/': document.getElementById('search')?.focus(); break;
-    case 'Escape': app.actions.select(null); break;
+    case 'Escape':
+      if (store.get().draft) app.actions.cancelFence();
+      else app.actions.select(null);
+      break;
     case 'j': app.step(1); break;
     case 'k': app.step(-1); break;
     case 'l': app.actions.live(); break;

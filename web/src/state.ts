@@ -1,4 +1,5 @@
 import type {Feature, Geometry} from 'geojson';
+import type {Draft} from './fences/draft.ts';
 import {createStore} from './store.ts';
 
 export type Look = 'auto' | 'points' | 'cells' | 'heat';
@@ -99,6 +100,17 @@ export interface State {
   eventsProblem: string | null;
   groups: ReadonlySet<string>;
   current: string | null;
+  panel: 'events' | 'fences';
+  /** The fence that is looked at. */
+  fence: string | null;
+  /** Who is in it. */
+  inside: {total: string; names: string[]} | null;
+  /** What a back-test found, or what it says. */
+  backtest: FleetEvent[] | string | null;
+  fenceProblem: string | null;
+  /** The fence that is edited, and a number for each time that editing begins. */
+  draft: Draft | null;
+  draftNumber: number;
   /** Null: the present. */
   replay: ReplayState | null;
   /** Events of the replay's window, newest first. */
@@ -114,5 +126,6 @@ export const store = createStore<State>({
   phase: 'connecting', lostAt: 0, retryAt: 0, status: null, cut: false, look: 'auto', dark: false,
   selected: null, following: false, track: null, trackProblem: null, trail: null, trackEvents: [],
   fences: [], events: [], eventsProblem: null, groups: new Set(), current: null,
+  panel: 'events', fence: null, inside: null, backtest: null, fenceProblem: null, draft: null, draftNumber: 0,
   replay: null, pastEvents: [], timeline: null, timelineProblem: null, range: 3_600_000,
 });

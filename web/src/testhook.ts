@@ -26,6 +26,7 @@ function hook(app: App) {
       };
     },
     cells: () => (stage()?.drawn === 'cells' ? stage()!.cells : null),
+    draft: () => store.get().draft,
     fences: () => store.get().fences.map(f => f.id),
     colourAt: (layer: 'vehicles' | 'flat', x: number, y: number) => stage()?.colourAt(layer, x, y),
     idle: () => stage()?.isIdle() ?? false,

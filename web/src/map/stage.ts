@@ -50,6 +50,7 @@ export class Stage {
   private ready = false;
   private pending = 0;
   private readonly lit = new Map<string, {geometry: Geometry; until: number}>();
+  private marked: Geometry | undefined;
   private trail: {vehicle: string; line: Position[]} | undefined;
   private readonly watchers: (() => void)[] = [];
 
@@ -182,6 +183,22 @@ export class Stage {
     this.invalidate();
   }
 
+  /** Keeps a shape lit; undefined: none. */
+  mark(geometry: Geometry | undefined): void {
+    this.marked = geometry;
+    this.invalidate();
+  }
+
+  get fenceColour(): string {
+    return this.palette.fence;
+  }
+
+  /** The ids of the fences at a place on the screen. */
+  fencesAt(x: number, y: number): string[] {
+    const layers = ['fence-fill', 'fence-line'].filter(id => this.map.getLayer(id));
+    return this.map.queryRenderedFeatures([x, y], {layers}).map(f => String(f.properties['id']));
+  }
+
   litFences(): string[] {
     return [...this.lit.keys()];
   }
@@ -238,6 +255,7 @@ export class Stage {
     const {paint, palette} = this;
     paint.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     paint.clearRect(0, 0, view.width, view.height);
+    if (this.marked) drawLit(paint, view, this.marked, palette);
     for (const {geometry} of this.lit.values()) drawLit(paint, view, geometry, palette);
     if (this.drawn === 'cells') drawCells(paint, this.cells, view, palette, FONT);
     if (this.options.own && this.drawn !== 'cells') drawLabels(paint, view, palette, FONT);

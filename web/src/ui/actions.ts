@@ -1,4 +1,5 @@
-import type {FleetEvent, Look} from '../state.ts';
+import type {Draft, Kind} from '../fences/draft.ts';
+import type {Fence, FleetEvent, Look} from '../state.ts';
 
 /** What the parts of the page ask for. */
 export interface Actions {
@@ -19,6 +20,18 @@ export interface Actions {
   stepReplay(by: 1 | -1): void;
   speed(speed: number): void;
   live(): void;
+  panel(which: 'events' | 'fences'): void;
+  /** Looks at a fence; null: at the list. */
+  openFence(id: string | null): void;
+  showFence(fence: Fence): void;
+  newFence(kind: Kind): void;
+  editFence(fence: Fence): void;
+  /** Changes the draft; redraw: its shape on the map too. */
+  draft(change: Partial<Draft>, redraw?: boolean): void;
+  saveFence(): void;
+  cancelFence(): void;
+  deleteFence(fence: Fence): void;
+  backtest(fence: Fence, from: Date, to: Date): void;
   /** How much time the timeline shows, ms. */
   range(ms: number): void;
 }

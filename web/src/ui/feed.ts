@@ -59,8 +59,7 @@ export function feed(actions: Actions): HTMLElement {
     mark();
     if (current !== null) rows.get(current)?.scrollIntoView({block: 'nearest'});
   });
-  return h('section', {class: 'feed', 'aria-labelledby': 'feed-title'},
-    h('div', {class: 'feed-head'}, h('h2', {id: 'feed-title'}, 'Events'), filters()), empty, list);
+  return h('section', {class: 'feed', id: 'feed', role: 'tabpanel', 'aria-labelledby': 'tab-events'}, h('div', {class: 'feed-head'}, filters()), empty, list);
 }
 
 function arrange(list: HTMLElement, rows: Map<string, HTMLElement>, wanted: FleetEvent[], make: (event: FleetEvent) => HTMLElement): void {

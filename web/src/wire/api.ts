@@ -72,6 +72,30 @@ export async function getFences(): Promise<Fence[]> {
   return fences;
 }
 
+/** Who is in a fence now: at most so many names, and how many as text. */
+export async function getInside(id: string): Promise<{total: string; names: string[]}> {
+  const answer = await getJSON<{features: {properties: {vehicle: string}}[]; truncated?: boolean; next?: string}>(`api/v1/tracks?fence=${name(id)}&limit=100`);
+  const names = answer.features.map(f => f.properties.vehicle).sort();
+  return {total: names.length >= 100 ? '100 or more' : String(names.length), names};
+}
+
+/** Stores a fence: a new one, or over a version. Returns when it is at work, or soon. */
+export async function putFence(id: string, feature: object, version: number | undefined): Promise<void> {
+  const condition: Record<string, string> = version === undefined ? {'If-None-Match': '*'} : {'If-Match': `"${version}"`};
+  await ask(`api/v1/fences/${name(id)}?wait=2s`, {method: 'PUT', body: JSON.stringify(feature), headers: {'Content-Type': 'application/geo+json', ...condition}});
+}
+
+export async function deleteFence(id: string, version: number | undefined): Promise<void> {
+  await ask(`api/v1/fences/${name(id)}?wait=2s`, {method: 'DELETE', ...(version === undefined ? {} : {headers: {'If-Match': `"${version}"`}})});
+}
+
+/** The events that a fence would have made. */
+export async function backtest(id: string, from: Date, to: Date): Promise<FleetEvent[]> {
+  const body = JSON.stringify({from: from.toISOString(), to: to.toISOString()});
+  const answer = await ask(`api/v1/fences/${name(id)}/backtest`, {method: 'POST', body, headers: {'Content-Type': 'application/json'}, signal: AbortSignal.timeout(60_000)});
+  return ((await answer.json()) as {events: FleetEvent[]}).events;
+}
+
 /** The box of the fleet, wherever it is. */
 export async function getExtent(): Promise<[number, number, number, number] | undefined> {
   const fleet = await getJSON<{features: {geometry: {coordinates: [number, number]}}[]}>('api/v1/tracks?bbox=-180,-90,180,90&limit=1000');
