@@ -25,6 +25,7 @@ type Set struct {
 	history *history // of the line of sets that this one is in
 	place   int      // its place in there
 	movers  movers   // those that follow a vehicle
+	mark    *mark
 }
 
 // entry is a fence in the order of ids.
@@ -40,6 +41,7 @@ func NewSet() *Set {
 		byID:    btree.NewG(32, func(a, b entry) bool { return a.id < b.id }),
 		index:   newIndex(),
 		history: new(history),
+		mark:    new(mark),
 	}
 }
 
@@ -65,7 +67,7 @@ func (s *Set) All(from string, fn func(*Fence) bool) {
 func (s *Set) Apply(changes []Change) *Set {
 	s.history.mutex.Lock() // copying marks the trees as shared
 	defer s.history.mutex.Unlock()
-	n := &Set{version: s.version, byID: s.byID.Clone(), index: s.index.copy(), movers: s.movers}
+	n := &Set{version: s.version, byID: s.byID.Clone(), index: s.index.copy(), movers: s.movers, mark: new(mark)}
 	for i := range changes {
 		c := &changes[i]
 		n.version = max(n.version, c.Version)

@@ -82,6 +82,21 @@ func compare(t *rapid.T, r *rand.Rand, set *fence.Set, m model, scene geo.Point)
 		in, by := set.Step(a, b, nil, nil)
 		require.Equal(t, want, idsOf(in))
 		require.Equal(t, slices.DeleteFunc(slices.Clone(along), func(id string) bool { return slices.Contains(want, id) }), idsOf(by))
+		looked, passed, zone := set.StepAndLook(a, b, math.Pow(10, 4*r.Float64()), nil, nil)
+		require.Equal(t, want, idsOf(looked))
+		require.Subset(t, idsOf(passed), idsOf(by))
+		last := b
+		for range 20 { // wherever it goes in its zone, it is where it was
+			p := geo.Destination(b, 360*r.Float64(), math.Pow(10, 4*r.Float64()))
+			if !zone.Holds(set, p) {
+				continue
+			}
+			require.Equal(t, want, idsOf(set.At(p, nil)), "from %v to %v", b, p)
+			for _, f := range set.Along(last, p, nil) {
+				require.Equal(t, f.Contains(p), f.Traverse(last, p).Interior, "from %v to %v", last, p)
+			}
+			last = p
+		}
 		box := geo.SegmentBox(a, b)
 		found := []string{}
 		set.Search(box, func(f *fence.Fence) bool {

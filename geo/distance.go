@@ -25,8 +25,8 @@ func Bearing(a, b Point) float64 {
 	if d.dot(d) > shortChord*shortChord {
 		return inverse(a, b).initial
 	}
-	sinLat, cosLat := math.Sincos(a.Lat * radian)
-	sinLon, cosLon := math.Sincos(a.Lon * radian)
+	sinLat, cosLat := sincos(a.Lat)
+	sinLon, cosLon := sincos(a.Lon)
 	east := d.y*cosLon - d.x*sinLon
 	north := d.z*cosLat - sinLat*(d.x*cosLon+d.y*sinLon)
 	return normalBearing(math.Atan2(east, north))

@@ -44,8 +44,8 @@ func (v vector) mix(w vector, t float64) vector { return v.add(w.sub(v).scale(t)
 
 // toVector puts a point of the ellipsoid into the earth's frame.
 func toVector(p Point) vector {
-	sinLat, cosLat := math.Sincos(p.Lat * radian)
-	sinLon, cosLon := math.Sincos(p.Lon * radian)
+	sinLat, cosLat := sincos(p.Lat)
+	sinLon, cosLon := sincos(p.Lon)
 	n := equatorialRadius / math.Sqrt(1-eccentricity2*sinLat*sinLat)
 	return vector{n * cosLat * cosLon, n * cosLat * sinLon, n * (1 - eccentricity2) * sinLat}
 }

@@ -170,3 +170,19 @@ func BenchmarkDistance(b *testing.B) {
 		})
 	}
 }
+
+func TestSincosOfDegreesIsThatOfRadians(t *testing.T) {
+	t.Parallel()
+	for _, d := range []float64{0, 30, 45, -45, 89.999999, 90, -90, 135, 179.9999999, 180, -180, 270, 359, 360, -360, 1e-12} {
+		sin, cos := sincos(d)
+		require.InDelta(t, math.Sin(d*radian), sin, 4e-16, d)
+		require.InDelta(t, math.Cos(d*radian), cos, 4e-16, d)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		d := rapid.Float64Range(-360, 360).Draw(t, "degrees")
+		sin, cos := sincos(d)
+		require.InDelta(t, math.Sin(d*radian), sin, 2e-15)
+		require.InDelta(t, math.Cos(d*radian), cos, 2e-15)
+		require.InDelta(t, 1, sin*sin+cos*cos, 4e-16)
+	})
+}

@@ -19,8 +19,8 @@ func NewLeg(a, b Point) Leg { return LegFrom(a, toVector(a), b) }
 // LegFrom is NewLeg for a point whose vector is known: the end of the leg before it.
 func LegFrom(a Point, start Vector, b Point) Leg {
 	l := Leg{from: a, to: b}
-	l.sinLat, l.cosLat = math.Sincos(b.Lat * radian)
-	l.sinLon, l.cosLon = math.Sincos(b.Lon * radian)
+	l.sinLat, l.cosLat = sincos(b.Lat)
+	l.sinLon, l.cosLon = sincos(b.Lon)
 	n := equatorialRadius / math.Sqrt(1-eccentricity2*l.sinLat*l.sinLat)
 	l.end = vector{n * l.cosLat * l.cosLon, n * l.cosLat * l.sinLon, n * (1 - eccentricity2) * l.sinLat}
 	l.back = start.sub(l.end)

@@ -68,7 +68,7 @@ func newMeter(q *Query, metres float64) meter {
 		m.v = q.vector()
 		return m
 	}
-	sin, cos := math.Sincos(q.Lat * radian)
+	sin, cos := sincos(q.Lat)
 	k := 1 / (1 - eccentricity2*sin*sin)
 	n := equatorialRadius * math.Sqrt(k)
 	m.kx, m.ky = n*cos*radian, n*(1-eccentricity2)*k*radian

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 
+	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/geo"
 )
 
@@ -45,7 +46,10 @@ type Track struct {
 	gapStarted int64 // while silent: when the gap_started event was dated
 	halt       halt
 	trip       trip
-	visits     []visit // by id
+	visits     []visit    // by id
+	zone       fence.Zone // while the track is in here, it is in no other fences than those that it visits
+	tried      uint8      // how often in a row no zone was found
+	skip       uint8      // how many steps to go until the next one is looked for
 	path       *path
 	rare       *rare
 }

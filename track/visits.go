@@ -75,12 +75,11 @@ func (t *Track) pass(env *Env, s *step, out *Output) {
 		return
 	}
 	at := s.fix.Position
-	env.passed, env.left, env.entered = env.passed[:0], env.left[:0], env.entered[:0]
-	if s.first || s.broken {
-		env.inside = env.Fences.At(at, env.inside[:0])
-	} else {
-		env.inside, env.passed = env.Fences.Step(t.pos, at, env.inside[:0], env.passed[:0])
+	if t.zone.Holds(env.Fences, at) {
+		return
 	}
+	env.passed, env.left, env.entered = env.passed[:0], env.left[:0], env.entered[:0]
+	t.ask(env, s)
 	if env.Fences.HasFollowers() {
 		env.inside, env.passed = t.others(env.inside), t.others(env.passed)
 	}
@@ -94,10 +93,43 @@ func (t *Track) pass(env *Env, s *step, out *Output) {
 			t.goIn(s, f, out)
 		}
 	}
+	if len(t.visits) != len(env.inside) { // one keeps it by its margin
+		t.zone = fence.Zone{}
+	}
 	for _, f := range env.passed {
 		if _, visiting := t.findVisit(f.ID); !visiting && !slices.Contains(env.left, f.ID) {
 			t.goThrough(s, f, out)
 		}
+	}
+}
+
+// A zone is looked for within so many legs of the fix, metres. Where none is found it is looked for less and less often: in
+// the middle of a town full of fences there are none.
+const (
+	zoneLegs            = 2
+	leastZone, mostZone = 50, 2000
+	mostTried           = 5
+)
+
+// ask finds the fences that the step's fix is inside and those that it passes, and perhaps a zone.
+func (t *Track) ask(env *Env, s *step) {
+	at := s.fix.Position
+	t.zone = fence.Zone{}
+	switch {
+	case s.first || s.broken:
+		env.inside = env.Fences.At(at, env.inside[:0])
+	case t.skip > 0:
+		t.skip--
+		env.inside, env.passed = env.Fences.Step(t.pos, at, env.inside[:0], env.passed[:0])
+	default:
+		metres := min(max(zoneLegs*s.leg.Metres, leastZone), mostZone)
+		env.inside, env.passed, t.zone = env.Fences.StepAndLook(t.pos, at, metres, env.inside[:0], env.passed[:0])
+		if t.zone != (fence.Zone{}) {
+			t.tried = 0
+			return
+		}
+		t.tried = min(t.tried+1, mostTried)
+		t.skip = 1 << t.tried / 4
 	}
 }
 
