@@ -100,4 +100,7 @@ func (k *Keeper) remove(ctx context.Context, r cluster.Removal) {
 	}
 	k.metrics.removals.Inc()
 	k.opts.Logger.Warn("removed a member from the group", "member", r.ClientID, "reason", r.Reason)
+	if len(k.opts.Members.Members()) == 1 {
+		k.opts.Logger.Warn("this node gossips with nobody, so the members of the group are strangers to it: if they are alive, let the nodes join each other (--join)")
+	}
 }
