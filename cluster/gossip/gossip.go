@@ -23,8 +23,8 @@ import (
 const (
 	// keyCheck is how often the key file is looked at.
 	keyCheck = 5 * time.Second
-	// repeatAfter is when a change is told once more: with 50 nodes, one update in 60 dies out before it has reached everybody (each
-	// node repeats it 8 times, to members at random), and would come with the next exchange of state only.
+	// repeatAfter is when a change is told once more: with 50 nodes, by reckoning one update in 60 dies out before it has reached
+	// everybody (each node repeats it 8 times, to members at random), and would come with the next exchange of state only.
 	repeatAfter = time.Second
 	// leaveTimeout bounds the goodbye when the caller's time is longer.
 	leaveTimeout = 3 * time.Second
