@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -40,6 +41,8 @@ type poster struct {
 	now     func() time.Time
 	metrics *postMetrics
 	leaving <-chan struct{} // closed: begin no POST any more
+	// minBackOff is about how long it waits after an attempt that brought something.
+	minBackOff time.Duration
 
 	acknowledged map[string]struct{} // ids of the batch under way; Write's own
 
@@ -65,8 +68,40 @@ func (p *poster) delivery() Delivery {
 // queue is one vehicle's events of a batch.
 type queue []*sinks.Document
 
-// Write sends a batch, or what is left of it. An error means that some events wait.
+// Write sends a batch, or what is left of it. An error means that some events wait, and that the last attempt brought nothing: a
+// receiver that refuses now and then is tried on at a steady pace, one that takes nothing at the pump's, which slows down.
 func (p *poster) Write(ctx context.Context, batch []sinks.Document) ([]sinks.Rejection, error) {
+	for {
+		taken, err := p.try(ctx, batch)
+		if err == nil {
+			clear(p.acknowledged)
+			return nil, nil
+		}
+		if taken == 0 || !p.pause(ctx, err) {
+			return nil, err
+		}
+	}
+}
+
+// pause waits between two attempts; false: there is no other.
+func (p *poster) pause(ctx context.Context, err error) bool {
+	wait := p.minBackOff/2 + rand.N(p.minBackOff)
+	if e, ok := errors.AsType[*sinks.RetryError](err); ok {
+		wait = max(wait, e.After)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-p.leaving:
+	}
+	return false
+}
+
+// try is one attempt; taken is how many events the receiver acknowledged in it.
+func (p *poster) try(ctx context.Context, batch []sinks.Document) (taken int, err error) {
 	a := &attempt{poster: p, queues: p.queues(batch)}
 	var workers sync.WaitGroup
 	for range min(posters, len(a.queues)) {
@@ -77,13 +112,12 @@ func (p *poster) Write(ctx context.Context, batch []sinks.Document) ([]sinks.Rej
 		p.acknowledged[id] = struct{}{}
 	}
 	if a.err != nil {
-		return nil, a.err
+		return len(a.done), a.err
 	}
 	if a.left() {
-		return nil, &sinks.RetryError{Class: "stopping", Err: errors.New("the webhook is being stopped")}
+		return len(a.done), &sinks.RetryError{Class: "stopping", Err: errors.New("the webhook is being stopped")}
 	}
-	clear(p.acknowledged)
-	return nil, nil
+	return len(a.done), nil
 }
 
 // queues are the events that the filter lets through and that are not acknowledged yet, by vehicle, in order.

@@ -88,6 +88,9 @@ func New(opts Options) (*Service, error) {
 	if opts.PostTimeout <= 0 {
 		opts.PostTimeout = 10 * time.Second
 	}
+	if opts.MinBackOff <= 0 {
+		opts.MinBackOff = 200 * time.Millisecond
+	}
 	return &Service{
 		opts: opts, board: newBoard(opts.Log, opts.Logger), metrics: newMetrics(opts.Registerer), running: map[string]*running{}, broken: map[string]error{},
 	}, nil
@@ -211,7 +214,7 @@ func (s *Service) begin(ctx context.Context, d *Definition) {
 func (s *Service) start(ctx context.Context, d *Definition) (*running, error) {
 	r := &running{def: d, leaving: make(chan struct{})}
 	r.poster = &poster{
-		def: d, agent: s.opts.Agent, now: time.Now, metrics: s.metrics.of(d.ID), leaving: r.leaving, acknowledged: map[string]struct{}{},
+		def: d, agent: s.opts.Agent, now: time.Now, metrics: s.metrics.of(d.ID), leaving: r.leaving, minBackOff: s.opts.MinBackOff, acknowledged: map[string]struct{}{},
 		client: &http.Client{Timeout: s.opts.PostTimeout, Transport: transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	name := "webhook-" + d.ID

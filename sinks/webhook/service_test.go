@@ -156,6 +156,25 @@ func TestEventsOfAVehicleArriveInOrderHoweverOftenTheReceiverFails(t *testing.T)
 	require.Equal(t, want, got, "in order, and what was acknowledged is not sent again while the node lives")
 }
 
+func TestAReceiverThatRefusesNowAndThenIsNotTriedEverMoreSlowly(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.stop()
+	b.maxBackOff = time.Minute // as it would become
+	b.start()
+	rc := newReceiver(t, func(n int, _ *request) int {
+		if n%3 == 0 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	})
+	b.put("ops", rc.URL)
+	for range 100 {
+		b.event("v1", "enter") // one vehicle: each refusal ends an attempt
+	}
+	rc.awaits(t, 100)
+}
+
 func TestAKillBetweenThePostAndTheCursorRepeatsTheSameEvent(t *testing.T) {
 	t.Parallel()
 	b, rc := newBench(t), newReceiver(t, fine)

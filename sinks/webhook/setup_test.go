@@ -33,6 +33,8 @@ type bench struct {
 	log     *forgetfulLog
 	service *Service
 	sent    int
+	// maxBackOff is the pumps'.
+	maxBackOff time.Duration
 }
 
 // forgetfulLog is a log that can lose what it is told of cursors, as a node that is killed does.
@@ -54,7 +56,7 @@ func newBench(t *testing.T) *bench {
 		Dir: t.TempDir(), OpenOptions: broker.OpenOptions{Topic: "positions", Group: "trackmesh", Partitions: partitions},
 	})
 	require.NoError(t, err)
-	b := &bench{t: t, log: &forgetfulLog{Log: log}}
+	b := &bench{t: t, log: &forgetfulLog{Log: log}, maxBackOff: 50 * time.Millisecond}
 	b.start()
 	t.Cleanup(func() { b.stop(); require.NoError(t, log.Close()) })
 	return b
@@ -63,7 +65,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() {
 	b.t.Helper()
 	s, err := New(Options{
-		Log: b.log, Run: runAll, Agent: "trackmesh/test", PostTimeout: 2 * time.Second, MinBackOff: 5 * time.Millisecond, MaxBackOff: 50 * time.Millisecond,
+		Log: b.log, Run: runAll, Agent: "trackmesh/test", PostTimeout: 2 * time.Second, MinBackOff: 5 * time.Millisecond, MaxBackOff: b.maxBackOff,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	require.NoError(b.t, err)
