@@ -1,7 +1,12 @@
-// Package client speaks the HTTP interface of a trackmesh node: questions, the ingest of positions with repeats that do no
-// harm, the event stream with its resume cursor, and the walk through a topic of the log.
+// Package client asks trackmesh nodes, in two ways.
 //
-// It owns how a request is made, repeated and its problem document read. It refuses to interpret answers: they come back as
-// the server wrote them. A Client has no goroutine of its own and needs no closing; it fails by returning errors, which are
-// *Problem where the server said why.
+// Mesh is the typed client of a cluster: Dial, then Track(vehicle).Get, Send, Path and Watch, and Search. It speaks Connect to any node,
+// goes on at another one when that does not answer, repeats messages under an idempotency key, and takes up a watch where it was, so
+// that no event is missed and none comes twice.
+//
+// Client speaks plain HTTP to one server: the ingest of positions with repeats that do no harm, the event stream with its cursor, the
+// walk through a topic of the log, and questions whose answers it hands on as the server wrote them.
+//
+// Neither has a goroutine of its own. They fail by returning errors: a Mesh wraps ErrNotFound, ErrInvalid, ErrDenied and ErrCursorGone,
+// a Client returns a *Problem where the server said why.
 package client
