@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trackmesh/trackmesh/broker"
@@ -33,7 +34,8 @@ type Host struct {
 	commits sync.WaitGroup // commits under way
 	lives   sync.WaitGroup // runners, those that stop included
 
-	fencesMoved broadcast // a partition adopted newer fences
+	fencesMoved broadcast    // a partition adopted newer fences
+	awake       atomic.Int64 // tracks with an actor
 
 	mu      sync.Mutex
 	runners map[int32]*runner // guarded by mu
@@ -144,6 +146,12 @@ func (h *Host) Close(ctx context.Context) error {
 	h.commits.Wait()
 	h.reader.Close()
 	return first
+}
+
+// woke counts tracks that got an actor, or with -1 lost it.
+func (h *Host) woke(n int64) {
+	h.awake.Add(n)
+	h.metrics.live.Add(float64(n))
 }
 
 // ticks sends the time to every partition.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,6 +272,23 @@ func TestIdleTracksLoseTheirActorAndNothingElse(t *testing.T) {
 	b.produce(at("v1", 20))
 	b.settled(3)
 	require.Contains(t, b.values(broker.Enriched)[2], `"distance_metres":99`)
+}
+
+func TestTracksOfACrowdedNodeLoseTheirActorsSooner(t *testing.T) {
+	t.Parallel()
+	var later atomic.Int64
+	b := newBench(t, func(o *Options) {
+		o.MaxActors = 2
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	})
+	b.produce(at("v1", 0), at("v2", 0))
+	require.Eventually(t, func() bool { return gauge(b.host.metrics.live) == 2 }, 10*time.Second, 5*time.Millisecond)
+	later.Store(int64(2 * crowdedIdle))
+	b.produce(at("v3", 0))
+	require.Eventually(t, func() bool { return gauge(b.host.metrics.live) == 1 }, 10*time.Second, 5*time.Millisecond, "only v3 is in use")
+	b.produce(at("v1", 10))
+	b.settled(4)
+	require.Contains(t, b.values(broker.Enriched)[3], `"vehicle":"v1"`)
 }
 
 func TestTheQuietClockFiresGapsWhenNoRecordsCome(t *testing.T) {

@@ -59,7 +59,10 @@ type Options struct {
 	// StartLatest makes a partition without a checkpoint start at the end of the log.
 	StartLatest bool
 	// IdleAfter stops the actor of a track without messages. Default 5 min.
-	IdleAfter  time.Duration
+	IdleAfter time.Duration
+	// MaxActors is how many tracks of this node may keep their actors for as long as that; above, those without a message for a few
+	// seconds lose them. Default 100,000.
+	MaxActors  int
 	Node       string
 	Now        func() time.Time // default time.Now
 	Logger     *slog.Logger
@@ -94,6 +97,7 @@ func (o *Options) validate() error {
 	o.MaxPendingBytes = orDefault(o.MaxPendingBytes, 4<<20)
 	o.MaxQueuedBytes = orDefault(o.MaxQueuedBytes, 4<<20)
 	o.IdleAfter = orDefault(o.IdleAfter, 5*time.Minute)
+	o.MaxActors = orDefault(o.MaxActors, 100_000)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -379,7 +379,7 @@ func (r *runner) stopActors(pid *actor.PID, p *partition) {
 	p.lane.stop() // an actor that did not stop in time may still touch the table
 	for _, e := range p.table.byVehicle {
 		if e.pid != nil {
-			r.host.metrics.live.Dec()
+			r.host.woke(-1)
 		}
 	}
 }

@@ -51,14 +51,22 @@ func (p *partition) fireTimers() {
 	}
 }
 
+// crowdedIdle is after how long without a message a track's actor is stopped while there are more than MaxActors: to start it again
+// takes a few microseconds, to keep it half a kilobyte.
+const crowdedIdle = 5 * time.Second
+
 // sweep stops the actors of tracks that had no message for long; their state stays in the table. It runs between batches
 // only, with nothing on its way to them: a message to a stopped actor would be lost.
 func (p *partition) sweep(now time.Time) {
-	if now.Sub(p.swept) < p.opts.IdleAfter/10 {
+	idle := p.opts.IdleAfter
+	if p.host.awake.Load() > int64(p.opts.MaxActors) {
+		idle = min(idle, crowdedIdle)
+	}
+	if now.Sub(p.swept) < idle/10 {
 		return
 	}
 	p.swept = now
-	before := now.Add(-p.opts.IdleAfter).UnixMilli()
+	before := now.Add(-idle).UnixMilli()
 	for _, e := range p.table.byVehicle {
 		if e.pid != nil && e.usedAt < before {
 			p.stopActor(e)
@@ -69,7 +77,7 @@ func (p *partition) sweep(now time.Time) {
 func (p *partition) stopActor(e *entry) {
 	p.context.Stop(e.pid)
 	e.pid = nil
-	p.host.metrics.live.Dec()
+	p.host.woke(-1)
 }
 
 // forget removes a track that was told to go, or was silent for very long.

@@ -48,7 +48,7 @@ func (p *partition) send(e *entry, message any, now int64) {
 	if e.pid == nil {
 		p.spawning = &trackActor{partition: p, entry: e, mailbox: mailbox{lane: p.lane}}
 		e.pid = p.context.Spawn(p.trackProps)
-		p.host.metrics.live.Inc()
+		p.host.woke(1)
 	}
 	e.usedAt = now
 	p.context.Send(e.pid, message)

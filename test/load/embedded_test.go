@@ -50,6 +50,8 @@ func embedded(b *testing.B, fleet *Fleet, steps int, history string) {
 		m := Measure(b.Context(), func() int64 { return settled(b, n.Addr()) }, records/10, records, func() time.Duration { return 0 })
 		require.NoError(b, n.Stop(context.Background()))
 		b.ReportMetric(m.Rate(), "records/s")
+		b.ReportMetric(m.Ceiling(2), "ceiling-records/s")
+		b.ReportMetric(m.Starved(), "starved-threads")
 		b.ReportMetric(m.PerRecord(m.CPU), "CPU-µs/record")
 	}
 }

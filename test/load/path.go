@@ -102,6 +102,7 @@ type Measured struct {
 	Wall    time.Duration
 	CPU     time.Duration // of this process
 	Beside  time.Duration // CPU of a server beside it
+	Waited  time.Duration // threads of this process for a processor: other programs had it
 }
 
 // PerRecord is a duration divided by the records, in microseconds.
@@ -122,18 +123,21 @@ func Measure(ctx context.Context, done func() int64, from, total int64, beside f
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	var (
-		start        time.Time
-		cpu0, other0 time.Duration
-		first        int64
+		start                 time.Time
+		cpu0, other0, waited0 time.Duration
+		first                 int64
 	)
 	for {
 		n := done()
 		if start.IsZero() && n >= from {
-			start, first, cpu0, other0 = time.Now(), n, CPU(), beside()
+			start, first, cpu0, other0, waited0 = time.Now(), n, CPU(), beside(), Waited()
 		}
 		if n >= total || ctx.Err() != nil {
-			return Measured{Records: n - first, Wall: time.Since(start), CPU: CPU() - cpu0, Beside: beside() - other0}
+			return Measured{Records: n - first, Wall: time.Since(start), CPU: CPU() - cpu0, Beside: beside() - other0, Waited: Waited() - waited0}
 		}
 		<-ticker.C
 	}
 }
+
+// Starved is how many threads of this process, on average, were ready to run and had no processor.
+func (m Measured) Starved() float64 { return m.Waited.Seconds() / m.Wall.Seconds() }

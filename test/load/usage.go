@@ -4,6 +4,7 @@ package load
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,22 @@ func CPU() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Waited is for how long threads of this process were ready to run and had no processor, as Linux tells it; 0 elsewhere.
+func Waited() (waited time.Duration) {
+	tasks, err := filepath.Glob("/proc/self/task/*/schedstat")
+	if err != nil {
+		return 0
+	}
+	for _, task := range tasks {
+		stat, err := os.ReadFile(task)
+		if fields := strings.Fields(string(stat)); err == nil && len(fields) > 1 {
+			ns, _ := strconv.ParseInt(fields[1], 10, 64)
+			waited += time.Duration(ns)
+		}
+	}
+	return waited
 }
 
 // Resident is the process's resident set in bytes, as Linux tells it; 0 elsewhere.

@@ -77,6 +77,7 @@ func kafkaToEvents(b *testing.B, server *servers.KafkaServer, fleet *load.Fleet,
 		b.ReportMetric(m.PerRecord(m.Beside), "broker-CPU-µs/record")
 		b.ReportMetric(m.Rate(), "records/s")
 		b.ReportMetric(m.Ceiling(2), "ceiling-records/s")
+		b.ReportMetric(m.Starved(), "starved-threads")
 	}
 }
 
