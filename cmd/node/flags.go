@@ -34,7 +34,7 @@ func flagGroups(o *node.Options) []group {
 		f.StringVar(&o.GossipAddr, "gossip-addr", o.GossipAddr, "where nodes gossip, TCP and UDP (with --kafka-brokers)")
 		f.StringVar(&o.RPCAddr, "rpc-addr", o.RPCAddr, "where nodes ask each other (with --kafka-brokers)")
 		f.StringVar(&o.AdvertiseHost, "advertise-host", "", "host at which other nodes reach this one (default: HOST of a Marathon task, else the one that is listened on)")
-		f.StringArrayVar(&o.Join, "join", nil, "other nodes to join, repeated: host:port of their gossip, dns:name:port, srv:name, marathon:http://host:port")
+		f.StringSliceVar(&o.Join, "join", nil, "other nodes to join, repeated or with commas: host:port of their gossip, dns:name:port, srv:name, marathon:http://host:port")
 		f.StringVar(&o.NodeName, "node-name", o.NodeName, "this node's name (default: MESOS_TASK_ID, else the host's name)")
 		f.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long a clean stop may take")
 	})

@@ -11,7 +11,7 @@ import (
 
 func (a *app) devCommand() *cobra.Command {
 	cmd := group("dev", "For trials on one machine")
-	cmd.AddCommand(a.devKafka())
+	cmd.AddCommand(a.devKafka(), a.devCluster())
 	return cmd
 }
 
