@@ -103,3 +103,8 @@ func lookup(ctx context.Context, seed string) ([]string, error) {
 	}
 	return addrs, nil
 }
+
+func loopback(hostPort string) bool {
+	ip, _, err := resolve(hostPort)
+	return err == nil && ip.IsLoopback()
+}

@@ -135,6 +135,9 @@ func (g *Gossip) Start(context.Context) error {
 	go g.mend()
 	go g.tellWatchers()
 	g.logger.Info("gossip started", "name", g.opts.Name, "addr", g.Addr(), "encrypted", g.opts.Keys != nil)
+	if loopback(g.Addr()) && !loopback(g.opts.BindAddr) {
+		g.logger.Warn("other machines cannot reach this node: its host is a loopback address here", "addr", g.Addr(), "what_to_do", "set --advertise-host to an address that they can reach")
+	}
 	return nil
 }
 

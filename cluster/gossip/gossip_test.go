@@ -532,6 +532,37 @@ func TestWhatCannotStartSaysWhichFlag(t *testing.T) {
 	}
 }
 
+func TestWhatOthersAreToldIsWhereTheyReachUs(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{"127.0.0.1:80", "", "127.0.0.1:80"},
+		{"10.0.0.1:80", "agent-7", "agent-7:80"},
+		{"0.0.0.0:80", "10.1.2.3", "10.1.2.3:80"},
+		{"node-a:80", "", "node-a:80"},
+		{"[::]:80", "fd00::1", "[fd00::1]:80"},
+	} {
+		got, err := Reachable(c[0], c[1])
+		require.NoError(t, err)
+		require.Equal(t, c[2], got)
+	}
+	_, err := Reachable("nonsense", "")
+	require.Error(t, err)
+	addr := func(cidr string) net.Addr {
+		ip, network, err := net.ParseCIDR(cidr)
+		require.NoError(t, err)
+		network.IP = ip
+		return network
+	}
+	ip, ok := own([]net.Addr{addr("127.0.0.1/8"), addr("fe80::1/64"), addr("fd00::1/64"), addr("8.8.8.8/24"), addr("10.0.0.9/24"), addr("10.0.0.10/24")})
+	require.True(t, ok)
+	require.Equal(t, "10.0.0.9", ip.String(), "the first private one")
+	_, ok = own([]net.Addr{addr("127.0.0.1/8")})
+	require.False(t, ok)
+	a := start(t, Options{Name: "a", BindAddr: "0.0.0.0:0", AdvertiseHost: "127.0.0.1"})
+	require.Contains(t, a.log.String(), "other machines cannot reach this node")
+	require.True(t, strings.HasPrefix(a.Addr(), "127.0.0.1:"))
+}
+
 func TestStartAndStopInAnyOrderEndsEverything(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()

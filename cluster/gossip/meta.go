@@ -17,6 +17,8 @@ const (
 	maxText = 255
 	// maxPartitions bounds what a list may claim, so that a damaged one costs no memory.
 	maxPartitions = 1 << 20
+	// maxParts bounds the parts of a list: as many as maxPartitions have.
+	maxParts = maxPartitions/partSize + 1
 )
 
 // meta is what a node tells with every gossip message about it.
@@ -97,7 +99,7 @@ func decodeList(b []byte) (list, error) {
 	r := reader{b: b[1:]}
 	l := list{name: r.text(), boot: r.text(), version: r.number(), part: r.number(), parts: r.number()}
 	l.running = r.list()
-	if l.parts == 0 || l.part >= l.parts || l.parts > maxPartitions {
+	if l.parts == 0 || l.part >= l.parts || l.parts > maxParts {
 		return list{}, errDamaged
 	}
 	return l, r.end()

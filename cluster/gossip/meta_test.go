@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/memberlist"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -187,8 +188,7 @@ func FuzzDecode(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, l, again)
 		}
-		g, err := New(Options{Name: "n"})
-		require.NoError(t, err)
+		g := &Gossip{inbox: newInbox(), table: newTable(), broadcasts: &memberlist.TransmitLimitedQueue{NumNodes: func() int { return 1 }}}
 		g.table.heard("n", "", meta{boot: "b"}, time.Time{})
 		delegate{g}.MergeRemoteState(b, true)
 		delegate{g}.NotifyMsg(b)
