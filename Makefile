@@ -6,7 +6,7 @@ KILLS ?= 10
 TORTURE_TIME ?= 20m
 export TRACKMESH_TEST_CACHE ?= $(HOME)/.cache/trackmesh
 
-.PHONY: test race race-kafka bench bench-once fuzz lint proto check-generated tidy web web-check real crash e2e ci build deploy-check cluster torture
+.PHONY: test race race-kafka bench bench-once fuzz lint proto check-generated tidy web web-check real crash e2e ci build deploy-check cluster torture figures
 
 build: ## the two programs, in the current folder
 	$(GO) build -o trackmesh ./cmd/node
@@ -17,6 +17,9 @@ cluster: build ## an in-memory Kafka and three nodes on this machine, until Ctrl
 
 torture: ## random faults on a real cluster for TORTURE_TIME, record by record; SEED repeats a run. Needs root on Linux
 	SEED=$(SEED) TORTURE_TIME=$(TORTURE_TIME) $(GO) test -tags real -count=1 -timeout 3h -v -run TestTorture ./test/cluster
+
+figures: ## how long vehicles cannot be asked for when nodes die and move, as docs/benchmarks.md quotes it
+	FIGURES_RUNS=10 $(GO) test -tags real -count=1 -timeout 1h -v -run TestFigures ./test/cluster
 
 test: ## every test that needs neither a C compiler nor a server
 	CGO_ENABLED=0 $(GO) test -shuffle=on ./...

@@ -33,6 +33,7 @@ tried "race detector, Kafka" make race-kafka
 tried "browser" make e2e
 tried "real servers" make real
 tried "crash" make crash
+tried "cluster" make torture TORTURE_TIME=2m
 step "shared data" scripts/replay-shared.sh
 tried "fuzz" make fuzz
 echo "==> all steps passed in $SECONDS s"

@@ -261,7 +261,7 @@ func (r *run) each(nodes []*node, do func(*node) error) error {
 // outcome stops every node cleanly and reads what was made. A node alone first lets the sinks catch up.
 func (r *run) outcome(ctx context.Context) (checker.Outcome, []string, error) {
 	var o checker.Outcome
-	if err := r.each(r.running(), (*node).term); err != nil {
+	if err := r.each(r.running(), (*node).clean); err != nil {
 		return o, nil, err
 	}
 	o, err := checker.Read(ctx, r.log)
@@ -271,7 +271,7 @@ func (r *run) outcome(ctx context.Context) (checker.Outcome, []string, error) {
 	if err := r.nodes[0].start(); err != nil {
 		return o, nil, err
 	}
-	if err := errors.Join(r.owned(ctx), r.stored(ctx), r.nodes[0].term()); err != nil {
+	if err := errors.Join(r.owned(ctx), r.stored(ctx), r.nodes[0].clean()); err != nil {
 		return o, nil, err
 	}
 	found, err := checker.CheckElasticsearch(ctx, r.elastic.URL, r.topic, o)
