@@ -120,5 +120,12 @@ func (h here) Status() *trackmeshv1.PeerStatus {
 			Name: state.Name, Lag: state.Lag, State: state.State, Error: state.Error, Whole: sink.own,
 		})
 	}
+	for _, w := range h.webhooks.States() {
+		hook := &trackmeshv1.PeerSinkStatus{Name: "webhook " + w.ID, State: "running", Lag: w.Lag, Error: w.Err}
+		if w.Err != "" {
+			hook.State = "failing"
+		}
+		s.Sinks = append(s.Sinks, hook)
+	}
 	return s
 }
