@@ -21,7 +21,7 @@ func TestFigures(t *testing.T) {
 	w := newWorld(t, false)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
-	r, err := w.newRun(ctx, nodes, "--history=off")
+	r, err := w.newRun(ctx, nodes)
 	require.NoError(t, err)
 	t.Cleanup(r.close)
 	three := r.nodes[:initial]

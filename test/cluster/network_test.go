@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -30,8 +32,8 @@ type namespace struct {
 
 // newNetwork makes it; whoever calls it calls remove.
 func newNetwork(nodes int) (*network, error) {
-	w := &network{name: fmt.Sprintf("tm%d", os.Getpid()%1_000_000)}
-	w.remove() // what a test binary of the same pid that was killed left behind
+	w := &network{name: fmt.Sprintf("tm%d", os.Getpid())}
+	sweep()
 	// An address range of this process alone: tests of others may run at the same time.
 	subnet := fmt.Sprintf("10.%d.%d", 200+os.Getpid()%50, os.Getpid()/50%250)
 	err := ip("link", "add", w.name, "type", "bridge")
@@ -85,6 +87,17 @@ func (w *network) remove() {
 	for i := range 20 {
 		_ = ip("netns", "del", fmt.Sprintf("%s-%d", w.name, i))
 		_ = ip("link", "del", fmt.Sprintf("%sv%d", w.name, i))
+	}
+}
+
+// sweep removes what test binaries that were killed left behind.
+func sweep() {
+	left, _ := filepath.Glob("/var/run/netns/tm*-0")
+	for _, file := range left {
+		name := strings.TrimSuffix(filepath.Base(file), "-0")
+		if _, err := os.Stat("/proc/" + strings.TrimPrefix(name, "tm")); errors.Is(err, fs.ErrNotExist) {
+			(&network{name: name}).remove()
+		}
 	}
 }
 
