@@ -136,6 +136,7 @@ func BenchmarkStep(b *testing.B) {
 			b.Run("at+along", func(b *testing.B) {
 				b.ReportAllocs()
 				i, found := 0, 0
+				since := cpuTime(b)
 				for b.Loop() {
 					inside = set.At(to[i], inside[:0])
 					passed = set.Along(from[i], to[i], passed[:0])
@@ -144,11 +145,12 @@ func BenchmarkStep(b *testing.B) {
 						i = 0
 					}
 				}
-				report(b, megabytes, found)
+				report(b, since, megabytes, found)
 			})
 			b.Run("step", func(b *testing.B) {
 				b.ReportAllocs()
 				i, found := 0, 0
+				since := cpuTime(b)
 				for b.Loop() {
 					inside, passed = set.Step(from[i], to[i], inside[:0], passed[:0])
 					for _, f := range passed {
@@ -161,7 +163,7 @@ func BenchmarkStep(b *testing.B) {
 						i = 0
 					}
 				}
-				report(b, megabytes, found)
+				report(b, since, megabytes, found)
 			})
 			runtime.KeepAlive(set)
 			runtime.KeepAlive(features)
@@ -169,8 +171,11 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-func report(b *testing.B, megabytes float64, found int) {
+func report(b *testing.B, since time.Duration, megabytes float64, found int) {
 	b.Helper()
+	cpu := cpuTime(b) - since
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(b.N)/cpu.Seconds(), "steps/cpu-s")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
 	b.ReportMetric(float64(found)/float64(b.N), "fences/step")
 	b.ReportMetric(megabytes, "MB")
