@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -64,16 +66,20 @@ func (c *testCluster) options(name string) Options {
 // start starts nodes at the same time.
 func (c *testCluster) start(names ...string) {
 	c.Helper()
-	nodes := make([]*Node, len(names))
+	nodes, errs := make([]*Node, len(names)), make([]error, len(names))
 	var starting sync.WaitGroup
 	for i, name := range names {
 		o := c.options(name)
-		starting.Go(func() { nodes[i] = startNode(c.TB, o) })
+		starting.Go(func() { nodes[i], errs[i] = Start(context.Background(), o, slog.New(slog.DiscardHandler)) })
 	}
 	starting.Wait()
 	for i, name := range names {
-		c.nodes[name] = nodes[i]
+		if n := nodes[i]; n != nil {
+			c.Cleanup(func() { require.NoError(c, n.Stop(context.Background())) })
+			c.nodes[name] = n
+		}
 	}
+	require.NoError(c, errors.Join(errs...))
 }
 
 // kill makes nodes vanish as a crash does, as far as one process can: no goodbye to anybody, no last commit.
