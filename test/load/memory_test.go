@@ -27,7 +27,7 @@ func BenchmarkMemory(b *testing.B) {
 	}{
 		{"1M tracks of 20 fixes", 1_000_000, 20},
 		{"100k tracks of 20 fixes", 100_000, 20},
-		{"50k tracks of 256 fixes", 50_000, 256},
+		{"20k tracks of 256 fixes", 20_000, 256},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			vehicles := c.vehicles
