@@ -26,11 +26,11 @@ func TestAnyNodeAnswersForTheWholeCluster(t *testing.T) {
 	c.start("b", "c")
 	c.settle("a", "b", "c")
 	const vehicles = 30
-	body := ""
+	var body []byte
 	for i := range vehicles {
-		body += fmt.Sprintf(`{"vehicle":"v-%d","time":"2026-03-01T12:00:00Z","longitude":%f,"latitude":40.7}`+"\n", i, -74+float64(i)/1000)
+		body = fmt.Appendf(body, `{"vehicle":"v-%d","time":"2026-03-01T12:00:00Z","longitude":%f,"latitude":40.7}`+"\n", i, -74+float64(i)/1000)
 	}
-	status, answer := c.nodes["a"].request(t, http.MethodPost, "/api/v1/positions", "application/x-ndjson", body)
+	status, answer := c.nodes["a"].request(t, http.MethodPost, "/api/v1/positions", "application/x-ndjson", string(body))
 	require.Equal(t, http.StatusOK, status, answer)
 	c.asksEverybody(vehicles)
 	c.leave("b")
