@@ -55,10 +55,13 @@ func (w *world) newRun(ctx context.Context, nodes int, extra ...string) (*run, e
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return nil, err
 	}
-	var err error
-	r.log, err = kafka.Open(ctx, kafka.Options{Brokers: w.kafka.Brokers, OpenOptions: broker.OpenOptions{
-		Topic: r.topic, Group: r.topic, Partitions: partitions, Enriched: true,
-	}})
+	// Making topics takes a busy broker longer than a node would wait, now and then.
+	err := until(ctx, 100*time.Millisecond, func() (err error) {
+		r.log, err = kafka.Open(ctx, kafka.Options{Brokers: w.kafka.Brokers, OpenOptions: broker.OpenOptions{
+			Topic: r.topic, Group: r.topic, Partitions: partitions, Enriched: true,
+		}})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
