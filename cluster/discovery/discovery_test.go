@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -228,13 +230,15 @@ func TestMarathonsFailuresSayWhatToDo(t *testing.T) {
 func TestMarathonIsAskedAsItWants(t *testing.T) {
 	t.Parallel()
 	var user, pass, token atomic.Value
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u, p, _ := r.BasicAuth()
 		user.Store(u)
 		pass.Store(p)
 		token.Store(r.Header.Get("Authorization"))
 		says(200, appTasks)(w, r)
 	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // one of the clients below does not trust it, as it should
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	ca, tokenFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "token")
@@ -251,6 +255,24 @@ func TestMarathonIsAskedAsItWants(t *testing.T) {
 	_, err = find(t, Env{Task: self}, "marathon:https://trackmesh:secret@"+host)
 	require.ErrorContains(t, err, "certificate")
 	require.NotContains(t, err.Error(), "secret")
+}
+
+// logged is what the keeper logged.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 // fakeGossip is alone until a seed answers.
@@ -298,11 +320,11 @@ func TestANodeThatIsAloneLooksSoonAndThenEveryTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seeds, err := Parse([]string{"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}, Env{})
 		require.NoError(t, err)
-		g, log := &fakeGossip{answers: map[string]bool{}}, &bytes.Buffer{}
+		g, log := &fakeGossip{answers: map[string]bool{}}, &logged{}
 		k := NewKeeper(seeds, g, slog.New(slog.NewTextHandler(log, nil)))
 		k.Start(t.Context())
 		defer k.Stop()
-		require.Equal(t, [][]string{{"10.0.0.2:1", "10.0.0.3:1"}}, g.joins, "at once, without itself")
+		g.set(func() { require.Equal(t, [][]string{{"10.0.0.2:1", "10.0.0.3:1"}}, g.joins, "at once, without itself") })
 		time.Sleep(5 * time.Second) //nolint:forbidigo // synctest's clock
 		synctest.Wait()
 		require.GreaterOrEqual(t, g.set(func() {}), 3, "soon again")

@@ -16,6 +16,8 @@ const (
 	// newFor is how long a node that has just started asks around: when many start at once, news of some die out before they have
 	// reached all (each is repeated a bounded number of times, to members at random).
 	newFor = 15 * time.Second
+	// newEvery is in how many ticks it does so: each costs both sides the whole state.
+	newEvery = 3
 )
 
 // mend is the goroutine that makes whole what memberlist leaves apart: it exchanges state with the living only, so two halves of
@@ -45,12 +47,11 @@ func (g *Gossip) whomToMeet(now time.Time) string {
 		return ""
 	}
 	addrs := g.table.lostSince(now.Add(-lostFor))
-	if now.Sub(g.disputed) < disputedFor || now.Sub(g.since) < newFor {
-		if len(addrs) == 0 || rand.IntN(2) == 0 {
-			addrs = nil
-			for _, e := range g.table.alive {
-				addrs = append(addrs, e.addr)
-			}
+	asks := now.Sub(g.disputed) < disputedFor || (now.Sub(g.since) < newFor && rand.IntN(newEvery) == 0)
+	if asks && (len(addrs) == 0 || rand.IntN(2) == 0) {
+		addrs = nil
+		for _, e := range g.table.alive {
+			addrs = append(addrs, e.addr)
 		}
 	}
 	if len(addrs) == 0 {
