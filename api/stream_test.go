@@ -231,7 +231,7 @@ func (b *bundle) waitForTail(total int64) {
 }
 
 func TestASlowClientHoldsUpNobodyAndIsCutOff(t *testing.T) {
-	b := start(t, func(o *Options) { o.ClientPatience = 300 * time.Millisecond; o.tailEntriesLimit = 50 })
+	b := start(t, func(o *Options) { o.ClientPatience = 3 * time.Second; o.tailEntriesLimit = 50 })
 	slow, _ := b.stream("")
 	defer slow.close()
 	quick, _ := b.stream("")
