@@ -59,7 +59,7 @@ const crowdedIdle = 5 * time.Second
 // only, with nothing on its way to them: a message to a stopped actor would be lost.
 func (p *partition) sweep(now time.Time) {
 	idle := p.opts.IdleAfter
-	if p.host.awake.Load() > int64(p.opts.MaxActors) {
+	if p.host.awake.Load() > int64(p.opts.MaxActors) && p.caughtUp() { // who catches up needs its actors again at once
 		idle = min(idle, crowdedIdle)
 	}
 	if now.Sub(p.swept) < idle/10 {
