@@ -9,11 +9,11 @@ import {Stage} from './map/stage.ts';
 import {ownStyle} from './map/style.ts';
 import {intervalOf, stepOf} from './replay/plan.ts';
 import type {Session} from './replay/session.ts';
-import {store, type Fence, type FleetEvent, type Look, type TrackState} from './state.ts';
+import {store, type Base, type Fence, type FleetEvent, type Look, type TrackState} from './state.ts';
 import type {Actions} from './ui/actions.ts';
 import {visibleEvents} from './ui/feed.ts';
 import {tooltip} from './ui/tooltip.ts';
-import {ApiError, at, getConfig, getEvents, getExtent, getFences, getTimeline, getTrack, getTrail} from './wire/api.ts';
+import {ApiError, at, getConfig, getEvents, getExtent, getFences, getJourneys, sendMessage, getTimeline, getTrack, getTrail} from './wire/api.ts';
 import {EventStream, mergeEvents} from './wire/events.ts';
 import {NO_SPEED, type Frame} from './wire/frame.ts';
 import {LiveConnection} from './wire/live.ts';
@@ -43,13 +43,21 @@ export class App {
     zoom: by => this.stage?.map.easeTo({zoom: this.stage.map.getZoom() + by, duration: reduced.matches ? 0 : 200}),
     showFleet: () => void this.showFleet(),
     reconnect: () => this.live?.connect(),
-    search: text => this.stage?.fleet.search(text, 8) ?? [],
+    search: text => (this.stage?.fleet ?? this.fleet).search(text, 8),
     replay: (span, at) => void this.openReplay({...span, at: at ?? span.from, speed: store.get().replay?.speed ?? 10}, true),
     seek: at => this.seek(at),
     play: () => this.play(),
     stepReplay: by => this.session?.player.step(by * stepOf(store.get().replay!.speed)),
     speed: speed => this.session?.player.speed(speed),
     live: () => this.backToLive(),
+    base: base => void this.setBase(base, true),
+    show: place => this.fly(place, 14),
+    replayVehicle: () => {
+      const to = store.get().replay?.at ?? Date.now();
+      store.set({following: true});
+      void this.openReplay({from: to - 1_800_000, to, at: to - 1_800_000, speed: 30}, true);
+    },
+    message: body => void this.message(body),
     panel: panel => {
       store.set({panel});
       if (panel === 'fences') this.desk.mark();
@@ -81,6 +89,8 @@ export class App {
   /** The fleet that the node sends, also while another one is drawn. */
   private fleet = new Fleet();
   private session: Session | undefined;
+  private urls: {style: string | undefined; tiles: string | undefined} = {style: undefined, tiles: undefined};
+  private showList: (fleet: Fleet, inAll: number) => void = () => undefined;
   private readonly desk = new Desk(() => this.stage, () => this.loadFences());
   private live: LiveConnection | undefined;
   private stream: EventStream | undefined;
@@ -100,17 +110,19 @@ export class App {
   }
 
   async start(container: HTMLElement): Promise<void> {
-    const config = await getConfig().catch(() => ({map_style_url: ''}));
-    const foreign = config.map_style_url || undefined;
-    const link = parseHash(location.hash), {dark} = store.get();
-    const style = foreign ?? ownStyle(await loadBasemap(), dark ? DARK : LIGHT);
+    const config: Awaited<ReturnType<typeof getConfig>> = await getConfig().catch(() => ({}));
+    this.urls = {style: config.map_style_url || undefined, tiles: config.map_pmtiles_url || undefined};
+    const link = parseHash(location.hash), {dark} = store.get(), bases = (['own', 'style', 'tiles'] as const).filter(b => b === 'own' || this.urls[b]);
     this.stage = new Stage({
-      container, style, own: foreign === undefined, dark, still: reduced.matches,
+      container, style: ownStyle(await loadBasemap(), dark ? DARK : LIGHT), own: true, dark, still: reduced.matches,
       ...(link.lon === undefined ? firstView(container) : {centre: [link.lon, link.lat!], zoom: link.zoom!}),
     });
     this.fleet = this.stage.fleet;
     reduced.addEventListener('change', () => this.stage?.setStill(reduced.matches));
     this.bind(container, this.stage);
+    store.set({bases});
+    const kept = localStorage.getItem('trackmesh-base') as Base | null, first = kept && bases.includes(kept) ? kept : bases[bases.length - 1]!;
+    if (first !== 'own') void this.setBase(first, false);
     this.connect(this.stage);
     setInterval(() => void this.refreshTrack(), 2000);
     setInterval(() => store.get().phase === 'live' && void this.loadFences(), 30_000);
@@ -118,6 +130,29 @@ export class App {
     if (link.replay) void this.openReplay(link.replay, false);
     setInterval(() => void this.loadTimeline(), 15_000);
     store.watch(s => Math.floor((s.replay?.at ?? 0) / 1000), () => this.writeHashSoon());
+  }
+
+  /** Without WebGL2: the fleet as a list, and all that needs no map. */
+  startWithoutMap(show: (fleet: Fleet, inAll: number) => void): void {
+    this.showList = show;
+    store.watch(s => s.track, track => track && show(this.fleet, store.get().status?.total ?? 0));
+    this.connect(undefined);
+    setInterval(() => void this.refreshTrack(), 2000);
+    const link = parseHash(location.hash);
+    if (link.vehicle) this.select(link.vehicle, false);
+  }
+
+  private async setBase(base: Base, keep: boolean): Promise<void> {
+    const palette = store.get().dark ? DARK : LIGHT, {style, tiles} = this.urls;
+    if (keep) localStorage.setItem('trackmesh-base', base);
+    try {
+      if (base === 'own') this.stage?.setBase(ownStyle(await loadBasemap(), palette), true);
+      else if (base === 'style') this.stage?.setBase(style!, false);
+      else this.stage?.setBase(await (await import('./map/tiles.ts')).tilesStyle(at(tiles!.replace(/^\//, '')).href, palette), false);
+      store.set({base});
+    } catch (problem) {
+      store.set({base: 'own', eventsProblem: `The base map cannot be shown: ${problem instanceof Error ? problem.message : String(problem)}`});
+    }
   }
 
   private bind(container: HTMLElement, stage: Stage): void {
@@ -156,7 +191,7 @@ export class App {
     this.desk.open(smallest?.id ?? null);
   }
 
-  private connect(stage: Stage): void {
+  private connect(stage: Stage | undefined): void {
     this.stream = new EventStream({
       events: batch => this.take(batch),
       problem: detail => store.set({eventsProblem: detail}),
@@ -188,9 +223,12 @@ export class App {
     this.live.connect();
   }
 
-  private show(stage: Stage, frame: Frame): void {
+  private show(stage: Stage | undefined, frame: Frame): void {
     if (frame.kind === 'dictionary') this.fleet.learn(frame);
-    else if (this.session) return; // the past is drawn
+    else if (!stage) {
+      if (frame.kind === 'points') this.fleet.apply(frame, performance.now());
+      this.showList(this.fleet, frame.inView);
+    } else if (this.session) return; // the past is drawn
     else if (frame.kind === 'cells') stage.showCells(frame);
     else {
       stage.fleet.apply(frame, performance.now());
@@ -203,7 +241,7 @@ export class App {
     clearTimeout(this.lookTimer);
     this.lookTimer = 0;
     const bounds = this.stage?.map.getBounds();
-    if (!bounds) return;
+    if (!bounds) return this.live?.look({bbox: [-180, -90, 180, 90], look: 'points', limit: 1000});
     const lon = (v: number) => Math.max(-180, Math.min(180, v)), lat = (v: number) => Math.max(-90, Math.min(90, v));
     const bbox: [number, number, number, number] = [lon(bounds.getWest()), lat(bounds.getSouth()), lon(bounds.getEast()), lat(bounds.getNorth())];
     this.live?.look(this.session ? {bbox, look: 'points', limit: 1} : {bbox, look: store.get().look}); // a replay needs the counts only
@@ -226,12 +264,14 @@ export class App {
     document.documentElement.dataset['theme'] = dark ? 'dark' : 'light';
     store.set({dark});
     this.stage?.setDark(dark);
+    if (store.get().base === 'tiles') void this.setBase('tiles', false); // its colours are in its style
   }
 
   private select(vehicle: string | null, fly: boolean): void {
     if (vehicle !== store.get().selected) {
-      store.set({selected: vehicle, following: false, track: null, trail: null, trackEvents: [], trackProblem: null});
+      store.set({selected: vehicle, following: false, track: null, trail: null, trackEvents: [], trackProblem: null, journeys: null, messageStatus: null});
       this.writeHash();
+      if (vehicle !== null) void this.loadJourneys(vehicle);
     }
     this.flight = fly ? vehicle : null;
     if (vehicle !== null) void this.refreshTrack();
@@ -283,6 +323,23 @@ export class App {
     if (fences && JSON.stringify(fences) !== JSON.stringify(store.get().fences)) store.set({fences});
   }
 
+  private async loadJourneys(vehicle: string): Promise<void> {
+    const found = await getJourneys(vehicle).catch(() => null); // no history: no trips
+    if (found && store.get().selected === vehicle) store.set({journeys: found});
+  }
+
+  private async message(body: object): Promise<void> {
+    const vehicle = store.get().selected;
+    if (vehicle === null) return;
+    store.set({messageStatus: 'Sending …'});
+    try {
+      store.set({messageStatus: (await sendMessage(vehicle, body)) ? 'Done.' : 'Stored; it will be applied soon.'});
+      void this.refreshTrack();
+    } catch (problem) {
+      store.set({messageStatus: problem instanceof Error ? problem.message : String(problem)});
+    }
+  }
+
   private async loadEvents(): Promise<void> {
     try {
       const events = await getEvents();
@@ -313,12 +370,12 @@ export class App {
   }
 
   private fly(to: [number, number], zoom: number): void {
-    const map = this.stage!.map;
-    map.easeTo({center: to, zoom: Math.max(zoom, map.getZoom()), duration: reduced.matches ? 0 : 700});
+    const map = this.stage?.map;
+    map?.easeTo({center: to, zoom: Math.max(zoom, map?.getZoom() ?? 0), duration: reduced.matches ? 0 : 700});
   }
 
   private fit([west, south, east, north]: [number, number, number, number]): void {
-    this.stage!.map.fitBounds([[west, south], [east, north]], {padding: 40, maxZoom: 15, duration: reduced.matches ? 0 : 500});
+    this.stage?.map.fitBounds([[west, south], [east, north]], {padding: 40, maxZoom: 15, duration: reduced.matches ? 0 : 500});
   }
 
   private async showFleet(): Promise<void> {

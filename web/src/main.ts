@@ -4,12 +4,13 @@ import {ATTRIBUTION} from './map/basemap.ts';
 import {store} from './state.ts';
 import {installTestHook} from './testhook.ts';
 import {card} from './ui/card.ts';
-import {lookSwitch, mapButtons} from './ui/controls.ts';
+import {baseSwitch, lookSwitch, mapButtons} from './ui/controls.ts';
 import {h, icon} from './ui/dom.ts';
 import {fencesPanel} from './ui/fences.ts';
 import {tabs} from './ui/tabs.ts';
 import {feed} from './ui/feed.ts';
 import {timeline} from './ui/timeline.ts';
+import {fleetList} from './ui/list.ts';
 import {notices} from './ui/notices.ts';
 import {topbar} from './ui/topbar.ts';
 
@@ -24,7 +25,7 @@ const sheet = h('button', {type: 'button', class: 'sheet-handle', 'aria-expanded
   sheet.setAttribute('aria-label', large ? 'Reduce the panel' : 'Enlarge the panel');
 }}, icon('up'));
 const panel = h('aside', {class: 'panel', 'aria-label': 'Details'}, sheet, card(app.actions), tabs(app.actions), feed(app.actions), fencesPanel(app.actions));
-const main = h('main', {class: 'stage'}, container, notices(app.actions), h('div', {class: 'below'}, lookSwitch(app.actions)), mapButtons(app.actions),
+const main = h('main', {class: 'stage'}, container, notices(app.actions), h('div', {class: 'below'}, lookSwitch(app.actions), baseSwitch(app.actions)), mapButtons(app.actions),
   h('p', {class: 'attribution'}, ATTRIBUTION + ' ', h('a', {href: './licences.txt'}, 'Licences'), ' ', h('a', {href: './docs'}, 'API')), timeline(app.actions));
 document.getElementById('app')!.replaceChildren(topbar(app.actions), main, panel);
 store.watch(s => s.selected, selected => document.body.classList.toggle('has-card', selected !== null));
@@ -62,7 +63,10 @@ function refuse(text: string, detail: string): void {
 
 if (!document.createElement('canvas').getContext('webgl2')) {
   document.body.classList.add('no-webgl');
-  refuse('This browser cannot draw the map.', 'It has no WebGL2, or it is turned off. Vehicles and events can still be asked for through the API.');
+  const list = fleetList(app.actions);
+  main.prepend(h('div', {class: 'without-map'}, h('div', {role: 'alert'}, h('strong', {}, 'This browser cannot draw the map.'),
+    h('p', {}, 'It has no WebGL2, or it is turned off (hardware acceleration in its settings). Vehicles, events and fences are listed instead.')), list.root));
+  app.startWithoutMap(list.show);
 } else {
   app.start(container).catch((problem: unknown) => refuse('The map could not be started.', problem instanceof Error ? problem.message : String(problem)));
 }

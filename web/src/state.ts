@@ -60,6 +60,14 @@ export interface Trail {
   speeds: (number | null)[];
 }
 
+export interface Journeys {
+  trips: {open: boolean; start?: {time: string; location: [number, number]}; end?: {time: string}; distance_metres?: number}[];
+  stops: {open: boolean; started?: string; ended?: string; duration_seconds?: number; location?: [number, number]}[];
+}
+
+export const BASES = {own: 'Built-in', style: 'Style', tiles: 'PMTiles'} as const;
+export type Base = keyof typeof BASES;
+
 export interface FenceProperties {name?: string; radius_metres?: number; width_metres?: number; follows?: string; [key: string]: unknown}
 export type Fence = Feature<Geometry, FenceProperties | null> & {id: string; version?: number};
 
@@ -95,6 +103,11 @@ export interface State {
   trackProblem: string | null;
   trail: Trail | null;
   trackEvents: FleetEvent[];
+  journeys: Journeys | null;
+  messageStatus: string | null;
+  /** The base map, and those that there are. */
+  base: Base;
+  bases: readonly Base[];
   fences: Fence[];
   events: FleetEvent[];
   eventsProblem: string | null;
@@ -124,7 +137,8 @@ export interface State {
 
 export const store = createStore<State>({
   phase: 'connecting', lostAt: 0, retryAt: 0, status: null, cut: false, look: 'auto', dark: false,
-  selected: null, following: false, track: null, trackProblem: null, trail: null, trackEvents: [],
+  selected: null, following: false, track: null, trackProblem: null, trail: null, trackEvents: [], journeys: null, messageStatus: null,
+  base: 'own', bases: ['own'],
   fences: [], events: [], eventsProblem: null, groups: new Set(), current: null,
   panel: 'events', fence: null, inside: null, backtest: null, fenceProblem: null, draft: null, draftNumber: 0,
   replay: null, pastEvents: [], timeline: null, timelineProblem: null, range: 3_600_000,

@@ -1,4 +1,4 @@
-import {Map as GLMap, setWorkerUrl, type StyleSpecification} from 'maplibre-gl';
+import {AttributionControl, Map as GLMap, setWorkerUrl, type StyleSpecification} from 'maplibre-gl';
 import workerURL from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import type {Geometry, Position} from 'geojson';
 import {Fleet} from '../fleet.ts';
@@ -50,6 +50,8 @@ export class Stage {
   private ready = false;
   private pending = 0;
   private readonly lit = new Map<string, {geometry: Geometry; until: number}>();
+  private fences: readonly Fence[] = [];
+  private credits: AttributionControl | undefined;
   private marked: Geometry | undefined;
   private trail: {vehicle: string; line: Position[]} | undefined;
   private readonly watchers: (() => void)[] = [];
@@ -60,7 +62,7 @@ export class Stage {
     this.fleet.still = options.still;
     this.map = new GLMap({
       container: options.container, style: options.style, center: options.centre, zoom: options.zoom, minZoom: 2, maxZoom: 19,
-      attributionControl: options.own ? false : {compact: false}, dragRotate: false, pitchWithRotate: false, touchPitch: false,
+      attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
       rollEnabled: false, renderWorldCopies: false, fadeDuration: 0, maxPitch: 0,
     });
     this.map.touchZoomRotate.disableRotation();
@@ -78,7 +80,6 @@ export class Stage {
     this.map.on('resize', () => this.resize());
     this.map.once('load', () => this.begin());
     setTimeout(() => this.begin(), LONGEST_LOAD_MS);
-    if (!options.own) this.map.on('style.load', () => addFenceLayers(this.map, this.palette));
     this.resize();
   }
 
@@ -164,6 +165,7 @@ export class Stage {
   }
 
   showFences(fences: readonly Fence[]): void {
+    this.fences = fences;
     const apply = () => {
       const source = this.map.getSource('fences') as {setData?(data: unknown): void} | undefined;
       source?.setData?.(fenceCollection(fences));
@@ -206,6 +208,20 @@ export class Stage {
   /** Nothing is under way: the map is drawn, and no vehicle is on its way to its newest position. */
   isIdle(): boolean {
     return this.map.loaded() && !this.map.isMoving() && this.pending === 0 && !this.fleet.movesAt(performance.now());
+  }
+
+  /** Changes what lies below; what is ours comes back over it. */
+  setBase(style: StyleSpecification | string, own: boolean): void {
+    this.options.own = own;
+    if (this.credits) this.map.removeControl(this.credits);
+    this.credits = own ? undefined : new AttributionControl({compact: false});
+    if (this.credits) this.map.addControl(this.credits);
+    this.map.once('style.load', () => {
+      addFenceLayers(this.map, this.palette);
+      this.showFences(this.fences);
+    });
+    this.map.setStyle(style, {diff: false});
+    this.invalidate();
   }
 
   setDark(dark: boolean): void {

@@ -1,5 +1,5 @@
 import type {Draft, Kind} from '../fences/draft.ts';
-import type {Fence, FleetEvent, Look} from '../state.ts';
+import type {Base, Fence, FleetEvent, Look} from '../state.ts';
 
 /** What the parts of the page ask for. */
 export interface Actions {
@@ -32,6 +32,12 @@ export interface Actions {
   cancelFence(): void;
   deleteFence(fence: Fence): void;
   backtest(fence: Fence, from: Date, to: Date): void;
+  base(which: Base): void;
+  /** Goes to a place. */
+  show(place: [number, number]): void;
+  /** Plays the chosen vehicle's last half hour. */
+  replayVehicle(): void;
+  message(body: object): void;
   /** How much time the timeline shows, ms. */
   range(ms: number): void;
 }

@@ -3,16 +3,19 @@ import {fenceName} from '../map/fences.ts';
 import type {Actions} from './actions.ts';
 import {h, icon, svg} from './dom.ts';
 import {eventRow} from './feed.ts';
+import {journeys, messageForm} from './journeys.ts';
 import {ago, distance, duration, heading, speed} from './format.ts';
 
 /** What is known of the chosen vehicle. */
 export function card(actions: Actions): HTMLElement {
-  const body = h('div', {class: 'card-body'});
+  const body = h('div', {class: 'card-now'});
   const title = h('h2', {id: 'card-title'});
   const follow = h('button', {type: 'button', class: 'button', id: 'follow', click: () => actions.follow(!store.get().following)}, icon('follow'), 'Follow');
   const close = h('button', {type: 'button', class: 'icon-button', 'aria-label': 'Close', title: 'Close (Esc)', click: () => actions.select(null)}, icon('close'));
+  const again = h('button', {type: 'button', class: 'button', id: 'replay-vehicle', title: 'Play its last half hour', click: () => actions.replayVehicle()}, icon('go'), 'Replay');
   const root = h('section', {class: 'card', id: 'card', 'aria-labelledby': 'card-title', hidden: true},
-    h('div', {class: 'card-head'}, title, follow, close), body);
+    h('div', {class: 'card-head'}, title, follow, again, close),
+    h('div', {class: 'card-body', tabindex: '0', role: 'group', 'aria-labelledby': 'card-title'}, body, journeys(actions), messageForm(actions)));
   const show = () => {
     const s = store.get();
     root.hidden = s.selected === null;

@@ -1,4 +1,4 @@
-import {LOOKS, store} from '../state.ts';
+import {BASES, LOOKS, store, type Base} from '../state.ts';
 import type {Actions} from './actions.ts';
 import {h, icon, type Icon} from './dom.ts';
 
@@ -12,6 +12,18 @@ export function lookSwitch(actions: Actions): HTMLElement {
     return button;
   });
   return h('div', {class: 'segmented', role: 'group', 'aria-label': 'How the fleet is drawn'}, ...buttons);
+}
+
+/** Which base map lies below, where there is more than one. */
+export function baseSwitch(actions: Actions): HTMLElement {
+  const select = h('select', {id: 'base', 'aria-label': 'Base map', change: () => actions.base(select.value as Base)});
+  store.watch(s => s.bases, bases => {
+    select.hidden = bases.length < 2;
+    select.replaceChildren(...bases.map(b => h('option', {value: b}, BASES[b])));
+    select.value = store.get().base;
+  });
+  store.watch(s => s.base, base => (select.value = base));
+  return select;
 }
 
 export function mapButtons(actions: Actions): HTMLElement {

@@ -1,4 +1,4 @@
-import type {Fence, FleetEvent, Timeline, TrackState, Trail} from '../state.ts';
+import type {Fence, FleetEvent, Journeys, Timeline, TrackState, Trail} from '../state.ts';
 import type {ReplayChunk} from './replay.ts';
 
 /** An answer that is not a success, with what its problem document says. */
@@ -25,7 +25,7 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
 
 const name = encodeURIComponent;
 
-export const getConfig = () => getJSON<{map_style_url?: string; version?: string}>('config.json');
+export const getConfig = () => getJSON<{map_style_url?: string; map_pmtiles_url?: string; version?: string}>('config.json');
 export const getTrack = (vehicle: string, signal?: AbortSignal) => getJSON<TrackState>(`api/v1/tracks/${name(vehicle)}`, signal);
 
 /** A vehicle's way, up to a moment (ms) or to now. */
@@ -70,6 +70,20 @@ export async function getFences(): Promise<Fence[]> {
     after = answer.next;
   }
   return fences;
+}
+
+export async function getJourneys(vehicle: string, signal?: AbortSignal): Promise<Journeys> {
+  const [{trips}, {stops}] = await Promise.all([
+    getJSON<Pick<Journeys, 'trips'>>(`api/v1/tracks/${name(vehicle)}/trips?limit=8`, signal), getJSON<Pick<Journeys, 'stops'>>(`api/v1/tracks/${name(vehicle)}/stops?limit=8`, signal),
+  ]);
+  return {trips, stops};
+}
+
+/** Sends a message to a track; true when it was applied, false when it is stored and will be. */
+export async function sendMessage(vehicle: string, body: object): Promise<boolean> {
+  const answer = await ask(`api/v1/tracks/${name(vehicle)}/messages?wait=2s`, {method: 'POST', body: JSON.stringify(body),
+    headers: {'Content-Type': 'application/json', 'Idempotency-Key': Array.from(crypto.getRandomValues(new Uint32Array(4)), n => n.toString(36)).join('-')}});
+  return answer.status === 200;
 }
 
 /** Who is in a fence now: at most so many names, and how many as text. */
