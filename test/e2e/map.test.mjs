@@ -127,6 +127,20 @@ visit("a vehicle is found by the keyboard alone, and its card tells of it", asyn
   assert.ok(!page.url().includes("vehicle="), page.url());
 });
 
+visit("a message is sent from the card, and the track shows what it says", async (v, page) => {
+  const { pixel } = await v.vehicle("van-moving");
+  const box = await page.locator("#map").boundingBox();
+  await page.mouse.click(box.x + pixel[0], box.y + pixel[1]);
+  const card = page.locator("#card");
+  await card.getByText("Send a message").click();
+  await page.locator("#note-key").fill("driver");
+  await page.locator("#note-value").fill("Ann of the depot");
+  await page.locator("#note-send").click();
+  await page.locator("#message-status", { hasText: /Done|Stored/ }).waitFor();
+  await card.getByText("Ann of the depot").waitFor();
+  await v.screenshot("message");
+});
+
 visit("an id that is not in view is looked up, and an unknown one is said to be unknown", async (v, page) => {
   v.expected = /404 .*no-such-vehicle/; // the browser notes each answer of 404 by itself
   await v.until(() => window.__trackmesh.state().phase === "live");

@@ -123,8 +123,9 @@ test("with reduced motion a vehicle steps to its new place instead of gliding", 
     await v.close();
   }));
 
-test("a browser without WebGL2 is told so", { timeout: 300_000 }, () =>
+test("a browser without WebGL2 is told so, and lists the fleet", { timeout: 300_000 }, () =>
   withNode(async (node) => {
+    await node.post(fixes());
     const v = await Visit.open(browser, node.url, {
       before: () => {
         const real = HTMLCanvasElement.prototype.getContext;
@@ -134,6 +135,8 @@ test("a browser without WebGL2 is told so", { timeout: 300_000 }, () =>
       },
     });
     await v.page.getByText("cannot draw the map").waitFor();
+    await v.page.getByRole("region", { name: "Vehicles" }).getByRole("button", { name: "van-moving" }).click();
+    await v.page.locator("#card-title", { hasText: "van-moving" }).waitFor();
     await v.screenshot("no-webgl");
     await v.close();
   }));

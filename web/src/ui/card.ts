@@ -14,7 +14,7 @@ export function card(actions: Actions): HTMLElement {
   const close = h('button', {type: 'button', class: 'icon-button', 'aria-label': 'Close', title: 'Close (Esc)', click: () => actions.select(null)}, icon('close'));
   const again = h('button', {type: 'button', class: 'button', id: 'replay-vehicle', title: 'Play its last half hour', click: () => actions.replayVehicle()}, icon('go'), 'Replay');
   const root = h('section', {class: 'card', id: 'card', 'aria-labelledby': 'card-title', hidden: true},
-    h('div', {class: 'card-head'}, title, follow, again, close),
+    h('div', {class: 'card-head'}, title, close, follow, again),
     h('div', {class: 'card-body', tabindex: '0', role: 'group', 'aria-labelledby': 'card-title'}, body, journeys(actions), messageForm(actions)));
   const show = () => {
     const s = store.get();
