@@ -275,17 +275,17 @@ func (r *runner) runPartition(claim broker.Claim, state *restored) error {
 	}
 	defer r.stopActors(pid, p)
 	p.feed.pid = pid
+	here := &address{pid: pid, gone: make(chan struct{})}
+	r.address.Store(here)  // before it is fed: who sees a record's effect may ask about it
+	defer close(here.gone) // a question that the actor has not seen will not be answered
+	defer r.address.Store(nil)
 	if err := h.pump.add(r.ctx, p.feed, input, command); err != nil {
 		return err
 	}
 	r.current.Store(p)
-	here := &address{pid: pid, gone: make(chan struct{})}
-	r.address.Store(here)
 	r.log.Info("partition runs", "term", claim.Term(), "tracks", tracks, "input_offset", input)
 	defer h.fencesMoved.announce() // nobody need wait for this partition's fences any more
 	defer r.current.Store(nil)
-	defer close(here.gone) // a question that the actor has not seen will not be answered
-	defer r.address.Store(nil)
 	select {
 	case err := <-failed:
 		return err

@@ -98,14 +98,17 @@ type (
 type sinkActor struct {
 	sink     *Sink
 	children map[int32]*actor.PID
+	stopping bool // what is spawned from now on would never be stopped
 }
 
 func (a *sinkActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		a.children = map[int32]*actor.PID{}
+	case *actor.Stopping:
+		a.stopping = true
 	case sinkOwns:
-		if a.children[m.partition] == nil {
+		if !a.stopping && a.children[m.partition] == nil {
 			child := &partitionSink{pump: a.sink.pump, partition: m.partition}
 			a.children[m.partition] = c.Spawn(actor.PropsFromProducer(func() actor.Actor { return child }))
 		}
