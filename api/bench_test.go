@@ -19,7 +19,7 @@ func newBenchServer(b *testing.B, log Log, fleet *live.Fleet) *Server {
 	registry := prometheus.NewRegistry()
 	home := func(v string) int32 { return broker.Murmur2([]byte(v), 4) }
 	s, err := New(Options{
-		Node: "n1", Live: LocalLive{Fleet: fleet, Home: home}, Paths: &fakePaths{}, Messages: &fakeMessages{}, Fences: newFakeFences(), Log: log,
+		Node: "n1", Live: LocalLive{Fleet: fleet, Home: home}, Paths: &fakePaths{}, Messages: &fakeMessages{}, Fences: newFakeFences(), Webhooks: &fakeWebhooks{all: map[string]Webhook{}}, Log: log,
 		Split: splitLines, Partitioner: broker.Murmur2, Cluster: fakeCluster{}, Ready: &fakeReady{}, Logger: slog.New(slog.DiscardHandler),
 		Registerer: registry, Gatherer: registry,
 	})
