@@ -34,7 +34,7 @@ type Webhook struct {
 
 // List returns all webhooks by id.
 func (s *Service) List(ctx context.Context) ([]Webhook, error) {
-	known, _ := s.board.current()
+	known := s.board.current()
 	ends, err := s.ends(ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *Service) List(ctx context.Context) ([]Webhook, error) {
 
 // Get returns one webhook, or ErrNotFound.
 func (s *Service) Get(ctx context.Context, id string) (Webhook, error) {
-	known, _ := s.board.current()
+	known := s.board.current()
 	d := known[id]
 	if d == nil {
 		return Webhook{}, ErrNotFound
@@ -175,7 +175,7 @@ func (s *Service) Put(ctx context.Context, id string, c Change, ifMatch *int64) 
 
 // fill gives a new webhook what it keeps for its life.
 func (s *Service) fill(ctx context.Context, d *Definition) error {
-	if known, _ := s.board.current(); len(known) >= maxWebhooks {
+	if len(s.board.current()) >= maxWebhooks {
 		return invalid("", "there are %d webhooks, which is all that there may be: delete one first", maxWebhooks)
 	}
 	ends, err := s.ends(ctx)
@@ -205,10 +205,10 @@ func (s *Service) Delete(ctx context.Context, id string, ifMatch *int64) error {
 
 // look reads the log to its end and judges a change against what is there.
 func (s *Service) look(ctx context.Context, id string, ifMatch *int64) (d *Definition, there bool, err error) {
-	if err := s.board.catchUp(ctx); err != nil {
+	if err := s.board.CatchUp(ctx); err != nil {
 		return nil, false, err
 	}
-	known, _ := s.board.current()
+	known := s.board.current()
 	d, there = known[id]
 	version := int64(-1)
 	if there {
@@ -225,7 +225,7 @@ func (s *Service) write(ctx context.Context, id string, value []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing webhook %s: %w", id, err)
 	}
-	return s.board.await(ctx, offsets[0])
+	return s.board.Await(ctx, offsets[0])
 }
 
 func (f *Filter) same(o *Filter) bool {

@@ -100,13 +100,13 @@ func New(opts Options) (*Service, error) {
 func (s *Service) Start(ctx context.Context) error {
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
-	s.work.Go(func() { s.board.run(life) })
-	if err := s.board.catchUp(ctx); err != nil {
+	s.work.Go(func() { s.board.Run(life) })
+	if err := s.board.CatchUp(ctx); err != nil {
 		cancel()
 		s.work.Wait()
 		return err
 	}
-	_, changed := s.board.current()
+	changed := s.board.Changed()
 	s.reconcile(life)
 	s.work.Go(func() { s.follow(life, changed) })
 	return nil
@@ -145,14 +145,14 @@ func (s *Service) follow(ctx context.Context, changed <-chan struct{}) {
 		case <-changed:
 		case <-again:
 		}
-		_, changed = s.board.current()
+		changed = s.board.Changed()
 		s.reconcile(ctx)
 	}
 }
 
 // reconcile starts what is new, stops what is gone and restarts what changed.
 func (s *Service) reconcile(ctx context.Context) {
-	wanted, _ := s.board.current()
+	wanted := s.board.current()
 	for id, r := range s.runs() {
 		if d := wanted[id]; d == nil || !d.sameAs(r.def) {
 			s.forget(id)

@@ -258,7 +258,7 @@ func TestADeletedWebhookSendsNoMoreAndOneOfItsNameIsAnother(t *testing.T) {
 	b.event("v1", "enter")
 	require.Eventually(t, func() bool { return len(rc.all()) > 0 }, 10*time.Second, time.Millisecond)
 	ctx := context.Background()
-	known, _ := b.service.board.current()
+	known := b.service.board.current()
 	old := &cursors{b.log, known["ops"]}
 	require.NoError(t, b.service.Delete(ctx, "ops", nil))
 	require.Eventually(t, func() bool {
