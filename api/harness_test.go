@@ -78,7 +78,7 @@ func start(t *testing.T, change ...func(*Options)) *bundle {
 	b.url = "http://" + ln.Addr().String()
 	served := make(chan error, 1)
 	go func() { served <- b.server.Serve(ln) }()
-	b.client = &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	b.client = &http.Client{Transport: &http.Transport{}, Timeout: 2 * time.Minute}
 	t.Cleanup(func() {
 		b.client.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
