@@ -107,15 +107,23 @@ func (f Fences) write(ctx context.Context, q *trackmeshv1.PeerFenceWriteQuestion
 				return written(answer, done)
 			}
 		}
-		timer := time.NewTimer(maxPause)
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if pause(ctx, news) != nil {
 			return api.ErrUnavailable
 		}
-		timer.Stop()
+	}
+}
+
+// pause lasts until there is news of the membership, or for maxPause. Its error is why ctx ended.
+func pause(ctx context.Context, news <-chan struct{}) error {
+	timer := time.NewTimer(maxPause)
+	defer timer.Stop()
+	select {
+	case <-news:
+		return nil
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -237,15 +245,9 @@ func (f Fences) liveAt(ctx context.Context, m cluster.Member, version int64) err
 		if err == nil && answer.GetCode() == trackmeshv1.PeerCode_PEER_CODE_UNSPECIFIED {
 			return nil
 		}
-		timer := time.NewTimer(maxPause)
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
+		if err := pause(ctx, news); err != nil {
+			return err
 		}
-		timer.Stop()
 	}
 }
 
