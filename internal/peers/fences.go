@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/trackmesh/trackmesh/api"
 	"github.com/trackmesh/trackmesh/cluster"
 	"github.com/trackmesh/trackmesh/fence"
@@ -210,25 +212,14 @@ func explained(err error) (pointer, reason string) {
 func (f Fences) WaitLive(ctx context.Context, version int64) error {
 	p := f.peers
 	table := p.routes.get()
-	errs := make(chan error, len(table.members))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	waiting := 0
+	waits, ctx := errgroup.WithContext(ctx)
+	waits.Go(func() error { return p.opts.Fences.WaitLive(ctx, version) })
 	for i, m := range table.members {
-		if i == table.self || m.Status == cluster.Sick {
-			continue
-		}
-		waiting++
-		go func() { errs <- f.liveAt(ctx, m, version) }()
-	}
-	err := p.opts.Fences.WaitLive(ctx, version)
-	for range waiting {
-		if at := <-errs; err == nil && at != nil {
-			err = at
-			cancel()
+		if i != table.self && m.Status != cluster.Sick {
+			waits.Go(func() error { return f.liveAt(ctx, m, version) })
 		}
 	}
-	return err
+	return waits.Wait()
 }
 
 // liveAt waits for one member, or until it is no member any more.
