@@ -43,6 +43,7 @@ type attempt struct {
 // search is the state of each partition that has not answered yet.
 type search struct {
 	inFlight bool
+	hopeless bool // its owner cannot answer, and never will
 	tries    int
 	next     time.Time // not before
 }
@@ -106,7 +107,7 @@ func (g *gathered) launch(ctx context.Context) {
 	table, now := g.peers.routes.get(), g.peers.opts.now()
 	byMember := map[int][]int32{}
 	for partition, s := range g.todo {
-		if s.inFlight || now.Before(s.next) || (g.inquiry.once && s.tries > 0) {
+		if s.inFlight || s.hopeless || now.Before(s.next) || (g.inquiry.once && s.tries > 0) {
 			continue
 		}
 		owner, ok := table.member(partition)
@@ -175,10 +176,7 @@ func (g *gathered) take(a attempt) {
 		if s == nil {
 			continue
 		}
-		s.inFlight = false
-		if a.hopeless {
-			s.next = g.peers.opts.now().Add(time.Hour)
-		}
+		s.inFlight, s.hopeless = false, a.hopeless
 	}
 }
 
@@ -187,13 +185,10 @@ func (g *gathered) pause() (wait time.Duration, worth bool) {
 	wait = time.Hour
 	now := g.peers.opts.now()
 	for partition, s := range g.todo {
-		if s.inFlight || g.inquiry.once {
+		if s.inFlight || s.hopeless || g.inquiry.once {
 			continue
 		}
 		turn := s.next.Sub(now)
-		if turn > time.Minute {
-			continue // hopeless
-		}
 		if !g.inquiry.patient {
 			left := g.peers.missing.left(partition)
 			if left <= 0 {
@@ -211,9 +206,7 @@ func (g *gathered) pause() (wait time.Duration, worth bool) {
 func (g *gathered) hurry() {
 	now := g.peers.opts.now()
 	for _, s := range g.todo {
-		if s.next.Sub(now) < time.Minute {
-			s.next = now
-		}
+		s.next = now
 	}
 }
 
