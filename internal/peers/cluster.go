@@ -99,12 +99,7 @@ func partOf(partition int32, table *routes, statuses []*trackmeshv1.PeerStatus) 
 	}
 	part := api.ClusterPart{Partition: partition, State: "moving"}
 	if owned {
-		part.Owner, part.State = table.members[owner].Name, "running"
-		for _, run := range table.members[owner].Running {
-			if run.Partition == partition {
-				part.Term = run.Term
-			}
-		}
+		part.Owner, part.State, part.Term = table.members[owner].Name, "running", table.term[partition]
 	}
 	shown := owners
 	if shown == nil && comer != nil && !owned {

@@ -14,8 +14,9 @@ const routesLast = 100 * time.Millisecond
 // routes say who runs which partition, as of one moment. They are immutable.
 type routes struct {
 	members []cluster.Member
-	self    int     // in members; -1: this node is not listed
-	owner   []int32 // by partition: in members; -1: nobody
+	self    int      // in members; -1: this node is not listed
+	owner   []int32  // by partition: in members; -1: nobody
+	term    []uint64 // by partition: of the owner's claim
 	made    time.Time
 }
 
@@ -44,9 +45,8 @@ func (r *routing) init(members cluster.Membership, partitions int32) {
 
 // make works the owners out, as cluster.Owner does for one partition: the highest term wins, sick members own nothing.
 func (r *routing) make() *routes {
-	t := &routes{members: r.members.Members(), self: -1, owner: make([]int32, r.partitions), made: time.Now()}
+	t := &routes{members: r.members.Members(), self: -1, owner: make([]int32, r.partitions), term: make([]uint64, r.partitions), made: time.Now()}
 	self := r.members.Self()
-	terms := make([]uint64, r.partitions)
 	for i := range t.owner {
 		t.owner[i] = -1
 	}
@@ -59,8 +59,8 @@ func (r *routing) make() *routes {
 		}
 		for _, run := range m.Running {
 			p := run.Partition
-			if p >= 0 && p < r.partitions && (t.owner[p] < 0 || run.Term > terms[p]) {
-				t.owner[p], terms[p] = int32(i), run.Term //nolint:gosec // members are few
+			if p >= 0 && p < r.partitions && (t.owner[p] < 0 || run.Term > t.term[p]) {
+				t.owner[p], t.term[p] = int32(i), run.Term //nolint:gosec // members are few
 			}
 		}
 	}
