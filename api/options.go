@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,23 +80,23 @@ type Options struct {
 
 func (o *Options) withDefaults() Options {
 	d := *o
-	setDefault(&d.QueryTimeout, 10*time.Second)
-	setDefault(&d.StoreTimeout, 30*time.Second)
-	setDefault(&d.MaxBodyBytes, 4<<20)
-	setDefault(&d.MaxIngestBytes, 256<<20)
-	setDefault(&d.MaxIngests, 16)
-	setDefault(&d.MaxStreams, 2000)
-	setDefault(&d.MaxImports, 2)
-	setDefault(&d.MaxBacktests, 2)
-	setDefault(&d.BacktestTimeout, 5*time.Minute)
-	setDefault(&d.Settings, track.DefaultSettings())
-	setDefault(&d.StreamHeartbeat, 15*time.Second)
-	setDefault(&d.FrameInterval, time.Second)
-	setDefault(&d.ClientPatience, 30*time.Second)
-	setDefault(&d.TailBytes, 16<<20)
-	setDefault(&d.tailEntriesLimit, 1<<16)
-	setDefault(&d.IngestFormat, "application/json")
-	setDefault(&d.HistoryMode, "all")
+	d.QueryTimeout = cmp.Or(d.QueryTimeout, 10*time.Second)
+	d.StoreTimeout = cmp.Or(d.StoreTimeout, 30*time.Second)
+	d.MaxBodyBytes = cmp.Or(d.MaxBodyBytes, 4<<20)
+	d.MaxIngestBytes = cmp.Or(d.MaxIngestBytes, 256<<20)
+	d.MaxIngests = cmp.Or(d.MaxIngests, 16)
+	d.MaxStreams = cmp.Or(d.MaxStreams, 2000)
+	d.MaxImports = cmp.Or(d.MaxImports, 2)
+	d.MaxBacktests = cmp.Or(d.MaxBacktests, 2)
+	d.BacktestTimeout = cmp.Or(d.BacktestTimeout, 5*time.Minute)
+	d.Settings = cmp.Or(d.Settings, track.DefaultSettings())
+	d.StreamHeartbeat = cmp.Or(d.StreamHeartbeat, 15*time.Second)
+	d.FrameInterval = cmp.Or(d.FrameInterval, time.Second)
+	d.ClientPatience = cmp.Or(d.ClientPatience, 30*time.Second)
+	d.TailBytes = cmp.Or(d.TailBytes, 16<<20)
+	d.tailEntriesLimit = cmp.Or(d.tailEntriesLimit, 1<<16)
+	d.IngestFormat = cmp.Or(d.IngestFormat, "application/json")
+	d.HistoryMode = cmp.Or(d.HistoryMode, "all")
 	if d.History == nil {
 		d.HistoryMode = "off"
 	}
@@ -109,13 +110,6 @@ func (o *Options) withDefaults() Options {
 		d.Now = time.Now
 	}
 	return d
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 func (o *Options) validate() error {

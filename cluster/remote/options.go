@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,11 +47,11 @@ type Options struct {
 
 func (o *Options) withDefaults() (Options, error) {
 	d := *o
-	setDefault(&d.MaxAnswers, 512)
-	setDefault(&d.MaxQuestionBytes, 32<<20)
-	setDefault(&d.MaxAnswerBytes, 128<<20)
-	setDefault(&d.DialTimeout, time.Second)
-	setDefault(&d.pieceBytes, 256<<10)
+	d.MaxAnswers = cmp.Or(d.MaxAnswers, 512)
+	d.MaxQuestionBytes = cmp.Or(d.MaxQuestionBytes, 32<<20)
+	d.MaxAnswerBytes = cmp.Or(d.MaxAnswerBytes, 128<<20)
+	d.DialTimeout = cmp.Or(d.DialTimeout, time.Second)
+	d.pieceBytes = cmp.Or(d.pieceBytes, 256<<10)
 	var errs []error
 	for name, missing := range map[string]bool{
 		"Listen": o.Listen == "", "Handler": o.Handler == nil, "Logger": o.Logger == nil, "Registerer": o.Registerer == nil,
@@ -60,11 +61,4 @@ func (o *Options) withDefaults() (Options, error) {
 		}
 	}
 	return d, errors.Join(errs...)
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -66,9 +67,9 @@ type Peers struct {
 
 // New starts to follow the membership. Close ends that.
 func New(o Options) *Peers {
-	setDefault(&o.Patience, 8*time.Second)
-	setDefault(&o.Attempt, 3*time.Second)
-	setDefault(&o.Frame, 500*time.Millisecond)
+	o.Patience = cmp.Or(o.Patience, 8*time.Second)
+	o.Attempt = cmp.Or(o.Attempt, 3*time.Second)
+	o.Frame = cmp.Or(o.Frame, 500*time.Millisecond)
 	if o.NeverSent == nil {
 		o.NeverSent = func(error) bool { return false }
 	}
@@ -86,12 +87,5 @@ func New(o Options) *Peers {
 func (p *Peers) Close() {
 	if p.closed.CompareAndSwap(false, true) {
 		p.unwatch()
-	}
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
 	}
 }
