@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -129,10 +130,9 @@ func (s srv) find(ctx context.Context) ([]string, error) {
 // Find looks everywhere at once. It returns the addresses (ip:port, in order, each once) that it found, and what failed.
 func (s Seeds) Find(ctx context.Context) ([]string, error) {
 	found, errs := make([][]string, len(s.sources)), make([]error, len(s.sources))
-	done := make(chan struct{})
+	var looks sync.WaitGroup
 	for i, source := range s.sources {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		looks.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, lookFor)
 			defer cancel()
 			hosts, err := source.find(ctx)
@@ -141,11 +141,9 @@ func (s Seeds) Find(ctx context.Context) ([]string, error) {
 				return
 			}
 			found[i], errs[i] = s.resolve(ctx, hosts)
-		}()
+		})
 	}
-	for range s.sources {
-		<-done
-	}
+	looks.Wait()
 	all := slices.Concat(found...)
 	slices.Sort(all)
 	return slices.Compact(all), errors.Join(errs...)
