@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -134,13 +133,12 @@ func (t *table) address(name string) (string, bool) {
 	return l.addr, ok
 }
 
-// members are the others, by name.
+// members are the others, in any order.
 func (t *table) members() []cluster.Member {
 	out := make([]cluster.Member, 0, len(t.alive)+1)
 	for name, e := range t.alive {
 		out = append(out, e.member(name))
 	}
-	slices.SortFunc(out, func(a, b cluster.Member) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
