@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"bytes"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -26,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/trackmesh/trackmesh/cluster"
+	"github.com/trackmesh/trackmesh/internal/logtest"
 )
 
 func TestMain(m *testing.M) {
@@ -257,24 +257,6 @@ func TestMarathonIsAskedAsItWants(t *testing.T) {
 	require.NotContains(t, err.Error(), "secret")
 }
 
-// logged is what the keeper logged.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // fakeGossip is alone until a seed answers.
 type fakeGossip struct {
 	mu      sync.Mutex
@@ -320,8 +302,9 @@ func TestANodeThatIsAloneLooksSoonAndThenEveryTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seeds, err := Parse([]string{"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}, Env{})
 		require.NoError(t, err)
-		g, log := &fakeGossip{answers: map[string]bool{}}, &logged{}
-		k := NewKeeper(seeds, g, slog.New(slog.NewTextHandler(log, nil)))
+		g := &fakeGossip{answers: map[string]bool{}}
+		logger, log := logtest.New()
+		k := NewKeeper(seeds, g, logger)
 		k.Start(t.Context())
 		defer k.Stop()
 		g.set(func() { require.Equal(t, [][]string{{"10.0.0.2:1", "10.0.0.3:1"}}, g.joins, "at once, without itself") })

@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -19,36 +18,19 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/trackmesh/trackmesh/cluster"
+	"github.com/trackmesh/trackmesh/internal/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logged is what a node logged.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 type node struct {
 	*Gossip
-	log *logged
+	log *logtest.Log
 }
 
 func start(t testing.TB, o Options) *node {
 	t.Helper()
-	n := &node{log: &logged{}}
+	n := &node{}
 	if o.BindAddr == "" {
 		o.BindAddr = "127.0.0.1:0"
 	}
@@ -56,7 +38,7 @@ func start(t testing.TB, o Options) *node {
 		o.Boot = "boot-1"
 	}
 	o.HTTP, o.RPC = "127.0.0.1:80", "127.0.0.1:90"
-	o.Logger = slog.New(slog.NewTextHandler(n.log, nil))
+	o.Logger, n.log = logtest.New()
 	g, err := New(o)
 	require.NoError(t, err)
 	require.NoError(t, g.Start(t.Context()))
