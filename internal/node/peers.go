@@ -115,17 +115,14 @@ func (h here) Status() *trackmeshv1.PeerStatus {
 		})
 	}
 	for _, sink := range h.sinks {
-		state := sink.state()
-		s.Sinks = append(s.Sinks, &trackmeshv1.PeerSinkStatus{
-			Name: state.Name, Lag: state.Lag, State: state.State, Error: state.Error, Whole: sink.own,
-		})
+		s.Sinks = append(s.Sinks, peerSink(sink.state(), sink.own))
 	}
 	for _, w := range h.webhooks.States() {
-		hook := &trackmeshv1.PeerSinkStatus{Name: "webhook " + w.ID, State: "running", Lag: w.Lag, Error: w.Err}
-		if w.Err != "" {
-			hook.State = "failing"
-		}
-		s.Sinks = append(s.Sinks, hook)
+		s.Sinks = append(s.Sinks, peerSink(hookState(w), false))
 	}
 	return s
+}
+
+func peerSink(s api.ClusterSink, whole bool) *trackmeshv1.PeerSinkStatus {
+	return &trackmeshv1.PeerSinkStatus{Name: s.Name, Lag: s.Lag, State: s.State, Error: s.Error, Whole: whole}
 }

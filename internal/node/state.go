@@ -67,11 +67,7 @@ func (c clusterState) State(ctx context.Context) (api.ClusterState, error) {
 		s.Sinks = append(s.Sinks, sink.state())
 	}
 	for _, w := range c.webhooks.States() {
-		sink := api.ClusterSink{Name: "webhook " + w.ID, State: "running", Lag: w.Lag, Error: w.Err}
-		if w.Err != "" {
-			sink.State = "failing"
-		}
-		s.Sinks = append(s.Sinks, sink)
+		s.Sinks = append(s.Sinks, hookState(w))
 	}
 	return s, nil
 }

@@ -32,6 +32,15 @@ func (n *Node) runWebhook(ctx context.Context, name string, pump *sinks.Pump) (f
 	return sink.Stop, nil
 }
 
+// hookState is a webhook as one of the cluster's sinks.
+func hookState(w webhook.State) api.ClusterSink {
+	s := api.ClusterSink{Name: "webhook " + w.ID, State: "running", Lag: w.Lag, Error: w.Err}
+	if w.Err != "" {
+		s.State = "failing"
+	}
+	return s
+}
+
 // hooks answers the API from the webhooks' service.
 type hooks struct{ service *webhook.Service }
 
