@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/history"
+	"github.com/trackmesh/trackmesh/test/usage"
 	"github.com/trackmesh/trackmesh/track"
 )
 
@@ -221,8 +221,7 @@ func BenchmarkRun(b *testing.B) {
 	m := traffic(rand.New(rand.NewPCG(1, 1)), 1000, 300)
 	f := yard(b)
 	fixes, found := 0, 0
-	var before, after syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &before))
+	before := usage.CPU()
 	b.ReportAllocs()
 	for b.Loop() {
 		sum, err := backtest.Run(context.Background(), m, backtest.Question{Fence: f, From: at(0), To: at(3000), Settings: track.DefaultSettings()}, func(*track.Event) error {
@@ -232,8 +231,7 @@ func BenchmarkRun(b *testing.B) {
 		require.NoError(b, err)
 		fixes += sum.Fixes
 	}
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &after))
-	cpu := float64(after.Utime.Nano()+after.Stime.Nano()-before.Utime.Nano()-before.Stime.Nano()) / 1e9
+	cpu := (usage.CPU() - before).Seconds()
 	b.ReportMetric(float64(fixes)/b.Elapsed().Seconds(), "fixes/s")
 	b.ReportMetric(float64(fixes)/cpu, "fixes/cpu-s")
 	b.ReportMetric(float64(found)/float64(fixes), "events/fix")

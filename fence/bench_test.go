@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/geo"
+	"github.com/trackmesh/trackmesh/test/usage"
 )
 
 // polygonFeature is a wobbly polygon round a place, of so many metres.
@@ -136,7 +136,7 @@ func BenchmarkStep(b *testing.B) {
 			b.Run("at+along", func(b *testing.B) {
 				b.ReportAllocs()
 				i, found := 0, 0
-				since := cpuTime(b)
+				since := usage.CPU()
 				for b.Loop() {
 					inside = set.At(to[i], inside[:0])
 					passed = set.Along(from[i], to[i], passed[:0])
@@ -150,7 +150,7 @@ func BenchmarkStep(b *testing.B) {
 			b.Run("step", func(b *testing.B) {
 				b.ReportAllocs()
 				i, found := 0, 0
-				since := cpuTime(b)
+				since := usage.CPU()
 				for b.Loop() {
 					inside, passed = set.Step(from[i], to[i], inside[:0], passed[:0])
 					for _, f := range passed {
@@ -173,7 +173,7 @@ func BenchmarkStep(b *testing.B) {
 
 func report(b *testing.B, since time.Duration, megabytes float64, found int) {
 	b.Helper()
-	cpu := cpuTime(b) - since
+	cpu := usage.CPU() - since
 	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/op")
 	b.ReportMetric(float64(b.N)/cpu.Seconds(), "steps/cpu-s")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
@@ -212,36 +212,21 @@ func BenchmarkImport(b *testing.B) {
 		changes := make([]fence.Change, 0, 5000)
 		for i := range w.fences {
 			feature := w.feature(r, w.area.place(r))
-			started := cpuTime(b)
+			started := usage.CPU()
 			f, err := fence.Parse("fence-"+strconv.Itoa(i), feature, int64(i))
 			require.NoError(b, err)
 			if changes = append(changes, fence.Change{ID: f.ID, Fence: f, Version: int64(i)}); len(changes) == cap(changes) || i == w.fences-1 {
 				set = set.Apply(changes)
 				changes = changes[:0]
 			}
-			work += cpuTime(b) - started
+			work += usage.CPU() - started
 		}
 		require.Equal(b, w.fences, set.Len())
 		b.ReportMetric(work.Seconds(), "cpu-s/import")
 		b.ReportMetric(float64(heap())/1e6, "MB-heap")
-		b.ReportMetric(residentMB(b), "MB-peak-resident")
+		b.ReportMetric(float64(usage.PeakResident())/1e6, "MB-peak-resident")
 		runtime.KeepAlive(set)
 	}
-}
-
-func cpuTime(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// residentMB is the most that the process ever had in memory.
-func residentMB(tb testing.TB) float64 {
-	tb.Helper()
-	var u syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return float64(u.Maxrss) / 1e3 // it counts kilobytes
 }
 
 // BenchmarkEdit puts one fence into a large set.

@@ -3,7 +3,6 @@
 package source_test
 
 import (
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,17 +10,9 @@ import (
 	"github.com/trackmesh/trackmesh/broker"
 	trackmeshv1 "github.com/trackmesh/trackmesh/messages/trackmesh/v1"
 	"github.com/trackmesh/trackmesh/source"
+	"github.com/trackmesh/trackmesh/test/usage"
 	"github.com/trackmesh/trackmesh/track"
 )
-
-// cpuTime is what the process has used, in ns: on a busy machine that is steadier than the time that went by.
-func cpuTime() int64 {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return u.Utime.Nano() + u.Stime.Nano()
-}
 
 func BenchmarkDecode(b *testing.B) {
 	lon, lat, speed := -73.968073, 40.765454, 14.2
@@ -46,13 +37,13 @@ func BenchmarkDecode(b *testing.B) {
 			var fix track.Fix
 			b.ReportAllocs()
 			b.SetBytes(int64(len(c.value)))
-			before := cpuTime()
+			before := usage.CPU()
 			for b.Loop() {
 				if r := d.Decode(rec, now, &fix); r != nil {
 					b.Fatal(r)
 				}
 			}
-			b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(usage.CPU()-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

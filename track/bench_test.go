@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/geo"
+	"github.com/trackmesh/trackmesh/test/usage"
 	"github.com/trackmesh/trackmesh/track"
 )
 
@@ -109,7 +109,7 @@ func BenchmarkStep(b *testing.B) {
 			}
 			events = 0
 			b.ReportAllocs()
-			before, since := n, cpuTime(b)
+			before, since := n, usage.CPU()
 			for b.Loop() {
 				step()
 			}
@@ -161,7 +161,7 @@ func benchmarkSnapshot(b *testing.B, fences int) {
 	b.Run("encode", func(b *testing.B) {
 		var buf []byte
 		b.ReportAllocs()
-		since := cpuTime(b)
+		since := usage.CPU()
 		for b.Loop() {
 			buf = t.AppendSnapshot(buf[:0])
 		}
@@ -177,7 +177,7 @@ func benchmarkSnapshot(b *testing.B, fences int) {
 	})
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
-		since := cpuTime(b)
+		since := usage.CPU()
 		for b.Loop() {
 			if _, err := track.Restore("taxi-0001", snapshot); err != nil {
 				b.Fatal(err)
@@ -231,18 +231,10 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// cpuTime is what the process has used so far: on a machine with other work the clock says little.
-func cpuTime(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // reportCPU reports the CPU time of an operation since a moment.
 func reportCPU(b *testing.B, since time.Duration) {
 	b.Helper()
-	b.ReportMetric(float64((cpuTime(b)-since).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64((usage.CPU()-since).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
 func heapBytes() uint64 {

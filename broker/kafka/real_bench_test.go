@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,15 +14,8 @@ import (
 
 	"github.com/trackmesh/trackmesh/broker"
 	"github.com/trackmesh/trackmesh/test/servers"
+	"github.com/trackmesh/trackmesh/test/usage"
 )
-
-// cpu is what this process has used, the broker's not included.
-func cpu(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // fixes are n records of about 120 B of JSON, of 10,000 vehicles.
 func fixes(n int, p int32) []broker.Record {
@@ -65,7 +57,7 @@ func BenchmarkRead(b *testing.B) {
 			r.Add(broker.Input, p, 0)
 		}
 		runtime.GC()
-		began := cpu(b)
+		began := usage.CPU()
 		for n := 0; n < perPartition*int(opts.Partitions); {
 			fetches, err := r.Poll(b.Context())
 			require.NoError(b, err)
@@ -74,7 +66,7 @@ func BenchmarkRead(b *testing.B) {
 				read += len(fetches[i].Records)
 			}
 		}
-		used += cpu(b) - began
+		used += usage.CPU() - began
 		r.Close()
 	}
 	b.ReportMetric(used.Seconds()/float64(read)*1e6, "cpu-s/Mrecord")
@@ -98,13 +90,13 @@ func BenchmarkCommit(b *testing.B) {
 				}
 			}
 			b.ReportAllocs()
-			began := cpu(b)
+			began := usage.CPU()
 			n := 0
 			for b.Loop() {
 				require.NoError(b, c.Commit(b.Context(), batch))
 				n += len(batch)
 			}
-			b.ReportMetric((cpu(b)-began).Seconds()/float64(n)*1e6, "cpu-s/Mrecord")
+			b.ReportMetric((usage.CPU()-began).Seconds()/float64(n)*1e6, "cpu-s/Mrecord")
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
 		})
 	}

@@ -4,7 +4,6 @@ package sqlite
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,15 +12,8 @@ import (
 	"github.com/trackmesh/trackmesh/geo"
 	"github.com/trackmesh/trackmesh/history"
 	"github.com/trackmesh/trackmesh/sinks/sqlite/packed"
+	"github.com/trackmesh/trackmesh/test/usage"
 )
-
-// cpuTime is what this process has used, in user and system mode.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // BenchmarkWrite writes live batches (each vehicle once), batches of one that catches up, and the worst case: every fix
 // begins a chunk of a vehicle that is new.
@@ -43,11 +35,11 @@ func BenchmarkWrite(b *testing.B) {
 					s = open(b, Options{})
 				}
 				batch := docs[n*c.batch : (n+1)*c.batch]
-				before := cpuTime(b)
+				before := usage.CPU()
 				b.StartTimer()
 				_, err := s.Write(b.Context(), batch)
 				b.StopTimer()
-				cpu += cpuTime(b) - before
+				cpu += usage.CPU() - before
 				require.NoError(b, err)
 				n++
 				written += int64(len(batch))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trackmesh/trackmesh/actors"
+	"github.com/trackmesh/trackmesh/test/usage"
 )
 
 // BenchmarkLanes is the data path without a broker: decoding, tracks, fences, snapshots and commits that nobody writes. What making the
@@ -49,7 +50,7 @@ func lanes(b *testing.B, log *MemoryLog, history actors.History) {
 
 // makingInput is the CPU of making one record, in microseconds.
 func makingInput(log *MemoryLog) float64 {
-	start, made := CPU(), 0
+	start, made := usage.CPU(), 0
 	for p := range log.partitions {
 		for from := int64(0); from < min(log.end(p), 10*fetchRecords); {
 			f := log.make(p, from)
@@ -57,7 +58,7 @@ func makingInput(log *MemoryLog) float64 {
 			from = f.Next
 		}
 	}
-	return float64((CPU() - start).Microseconds()) / float64(made)
+	return float64((usage.CPU() - start).Microseconds()) / float64(made)
 }
 
 func TestTheFleetIsSpreadOverThePartitions(t *testing.T) {

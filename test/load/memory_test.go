@@ -12,6 +12,7 @@ import (
 
 	"github.com/trackmesh/trackmesh/actors"
 	"github.com/trackmesh/trackmesh/live"
+	"github.com/trackmesh/trackmesh/test/usage"
 )
 
 // BenchmarkMemory keeps tracks alive, each with a path, attributes and two fences, as a node does: through the actors and with the live
@@ -52,12 +53,12 @@ func memory(b *testing.B, vehicles, steps int) {
 		path, err := Start(log, fences, actors.HistoryOff)
 		require.NoError(b, err)
 		Measure(b.Context(), path.Handled, 0, log.Records(), func() time.Duration { return 0 })
-		awake := Resident() - int64(harness)
+		awake := usage.Resident() - int64(harness)
 		awaitShown(b, path.Fleet, vehicles)
 		held := heapInUse() - harness
 		<-time.After(idleWait)
 		idle := heapInUse() - harness
-		resident := Resident() - int64(harness)
+		resident := usage.Resident() - int64(harness)
 		require.NoError(b, path.Stop(context.Background()))
 		b.ReportMetric(float64(resident)/(1<<20), "resident-MiB")
 		b.ReportMetric(float64(awake)/(1<<20), "awake-resident-MiB")

@@ -13,6 +13,7 @@ import (
 	"github.com/trackmesh/trackmesh/fence"
 	"github.com/trackmesh/trackmesh/live"
 	"github.com/trackmesh/trackmesh/source"
+	"github.com/trackmesh/trackmesh/test/usage"
 	"github.com/trackmesh/trackmesh/track"
 )
 
@@ -130,10 +131,10 @@ func Measure(ctx context.Context, done func() int64, from, total int64, beside f
 	for {
 		n := done()
 		if start.IsZero() && n >= from {
-			start, first, cpu0, other0, waited0 = time.Now(), n, CPU(), beside(), Waited()
+			start, first, cpu0, other0, waited0 = time.Now(), n, usage.CPU(), beside(), usage.Waited()
 		}
 		if n >= total || ctx.Err() != nil {
-			return Measured{Records: n - first, Wall: time.Since(start), CPU: CPU() - cpu0, Beside: beside() - other0, Waited: Waited() - waited0}
+			return Measured{Records: n - first, Wall: time.Since(start), CPU: usage.CPU() - cpu0, Beside: beside() - other0, Waited: usage.Waited() - waited0}
 		}
 		<-ticker.C
 	}

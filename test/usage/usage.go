@@ -1,6 +1,6 @@
 //go:build unix
 
-package load
+package usage
 
 import (
 	"os"
@@ -18,6 +18,15 @@ func CPU() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// PeakResident is the most memory that the process ever had, in bytes, as Linux counts it.
+func PeakResident() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return int64(u.Maxrss) * 1000 // of kilobytes
 }
 
 // Waited is for how long threads of this process were ready to run and had no processor, as Linux tells it; 0 elsewhere.
